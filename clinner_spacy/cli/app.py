@@ -1,0 +1,43 @@
+"""The Typer app the commands hang on, and how an error reaches the user: one sentence, exit code 1."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+import typer
+from typer.core import TyperGroup
+
+from clinner_spacy.errors import ClinnerError
+
+#: Modules of this folder that each define one command.
+COMMANDS = ("convert", "evaluate")
+
+
+class OneSentenceErrors(TyperGroup):
+    """A command group that shows a :class:`ClinnerError` as its sentence, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ClinnerError as error:
+            raise click.ClickException(str(error)) from error
+
+
+app = typer.Typer(
+    name="multiclin",
+    help="Diseases, symptoms, procedures and more out of clinical text.",
+    cls=OneSentenceErrors,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+for command in COMMANDS:
+    importlib.import_module(f"clinner_spacy.cli.{command}").register(app)
+
+
+def main() -> None:
+    app(prog_name="multiclin")
