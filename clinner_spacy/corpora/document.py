@@ -6,12 +6,17 @@ that is absent was not annotated. :func:`to_doc` carries that into spaCy as ``do
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from spacy.language import Language
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc, Span, SpanGroup
+
+from clinner_spacy.corpora.extension import set_relations_extension
+from clinner_spacy.errors import ClinnerError
 
 Fragment = tuple[int, int]
 
@@ -60,3 +65,152 @@ class Document:
     relations: list[Relation] = field(default_factory=list)
 
 
+@dataclass
+class Report:
+    """What reading a corpus could not keep as it stands, counted; nothing is left out without being counted here.
+
+    ``misaligned``: mentions moved to whole words. ``discontinuous``: kept as one span from first to last fragment.
+    ``overlapping``: kept, but begin inside another mention of their task, so that a flat BIO head cannot learn both.
+    ``duplicates``: the same label on the same words of one task, kept once. ``without_words``: only white space, left out.
+    ``text_differs``: kept, but the text the corpus gives beside the offsets is not the one there. ``left_out``: by label,
+    mentions the caller did not choose. ``not_read``: by kind, annotations of kinds we do not know.
+    """
+
+    documents: int = 0
+    mentions: int = 0
+    relations: int = 0
+    misaligned: int = 0
+    discontinuous: int = 0
+    overlapping: int = 0
+    duplicates: int = 0
+    without_words: int = 0
+    text_differs: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+    not_read: Counter[str] = field(default_factory=Counter)
+
+    def compare(self, given: str, found: str) -> None:
+        """Count a text given beside offsets that is not the text found there, differences in white space aside."""
+        if given != found and given.split() != found.split():
+            self.text_differs += 1
+
+    def as_dict(self) -> dict[str, Any]:
+        """Counts by name, ready for JSON."""
+        return asdict(self) | {"left_out": dict(self.left_out), "not_read": dict(self.not_read)}
+
+    def __str__(self) -> str:
+        parts = [
+            (self.misaligned, "moved to whole words"),
+            (self.discontinuous, "discontinuous, kept from first to last fragment"),
+            (self.overlapping, "overlap another of their task (a flat BIO head cannot learn both)"),
+            (self.duplicates, "repeated, kept once"),
+            (self.without_words, "without a word, left out"),
+            (self.text_differs, "with another text beside the offsets than in the document"),
+        ]
+        told = [f"{count} {what}" for count, what in parts if count]
+        told += [f"{count} {label} left out as asked" for label, count in sorted(self.left_out.items())]
+        told += [f"{count} {kind} not read" for kind, count in sorted(self.not_read.items())]
+        relations = f" and {self.relations} relations" if self.relations else ""
+        return f"{self.mentions} mentions{relations} in {self.documents} documents; {', '.join(told) or 'all kept as they stand'}."
+
+
+def to_doc(document: Document, nlp: Language, *, report: Report | None = None, spans_key: str = "sc") -> Doc:
+    """A gold Doc with ``document``'s very text: every task's mentions in ``doc.spans[task]``, in the order given.
+
+    Overlapping mentions stay, and so does the group of a task with none. A mention that does not begin and end with a
+    word is moved to the words it touches (white space at its edges is let go); a discontinuous one becomes the span
+    from its first to its last fragment, since a span is what spaCy can hold. Notes go to ``attrs["notes"]`` of the group.
+    With relations, all mentions also stand in ``doc.spans[spans_key]`` and ``doc._.relations`` points there by index.
+    ``report`` counts what changed. Raises ClinnerError for an offset outside the text or a relation to no mention.
+    """
+    report = report if report is not None else Report()
+    doc = nlp.tokenizer(document.text)  # not make_doc: its length limit is the parser's, not ours
+    doc.user_data[NAME_KEY] = document.name
+    edges = [token.idx for token in doc], [token.idx + len(token) for token in doc]
+    everything: list[Span] = []
+    index_of: dict[str, int] = {}  # mention id -> where it stands in everything
+    for task, mentions in document.mentions.items():
+        begin = len(everything)
+        seen: dict[tuple[str, int, int], int] = {}
+        notes: list[str] = []
+        for mention in mentions:
+            report.mentions += 1
+            span = _span(doc, mention, edges, document, report)
+            if span is None:
+                continue
+            key = (mention.label, span.start, span.end)
+            if key in seen:
+                report.duplicates += 1
+            else:
+                seen[key] = len(everything)
+                everything.append(span)
+                notes.append(mention.note)
+            index_of[mention.id] = seen[key]
+        attrs = {"notes": notes} if any(notes) else {}
+        doc.spans[task] = SpanGroup(doc, name=task, spans=everything[begin:], attrs=attrs)
+        report.overlapping += _count_overlapping(everything[begin:])
+    if document.relations:
+        doc.spans[spans_key] = SpanGroup(doc, name=spans_key, spans=everything)
+        set_relations_extension()
+        doc._.relations = [_relation(relation, index_of, document.name) for relation in document.relations]
+    report.documents += 1
+    report.relations += len(document.relations)
+    return doc
+
+
+def _span(
+    doc: Doc, mention: Mention, edges: tuple[list[int], list[int]], document: Document, report: Report
+) -> Span | None:
+    """The words a mention touches, or None when it touches none; ``edges`` are the words' starts and ends."""
+    if not 0 <= mention.start < mention.end <= len(document.text):
+        where = f"{document.name}: a {mention.label} from {mention.start} to {mention.end}"
+        raise ClinnerError(f"{where} lies outside the text of {len(document.text)} characters.")
+    starts, ends = edges
+    first, last = bisect_right(ends, mention.start), bisect_left(starts, mention.end)
+    while first < last and doc[first].is_space:
+        first += 1
+    while first < last and doc[last - 1].is_space:
+        last -= 1
+    if first >= last:
+        report.without_words += 1
+        return None
+    report.discontinuous += len(mention.fragments) > 1
+    report.misaligned += (starts[first], ends[last - 1]) != (mention.start, mention.end)
+    return Span(doc, first, last, label=mention.label)
+
+
+def _count_overlapping(spans: Sequence[Span]) -> int:
+    """How many spans begin before another that stands earlier in the text has ended."""
+    count = reached = 0
+    for start, end in sorted((span.start, span.end) for span in spans):
+        count += start < reached
+        reached = max(reached, end)
+    return count
+
+
+def _relation(relation: Relation, index_of: dict[str, int], name: str) -> dict[str, Any]:
+    for end in (relation.head, relation.tail):
+        if end not in index_of:
+            raise ClinnerError(f"{name}: a {relation.label} relation names the mention {end}, which is not there.")
+    return {"head": index_of[relation.head], "tail": index_of[relation.tail], "label": relation.label}
+
+
+def from_doc(doc: Doc, keys: str | Iterable[str] = "sc") -> Document:
+    """What a Doc holds under ``doc.spans[key]``, for the writers: every key becomes a task of that name.
+
+    With a single key, ``doc._.relations`` comes along. A key the Doc lacks is left out, as a task not annotated.
+    """
+    keys = [keys] if isinstance(keys, str) else list(keys)
+    document = Document(doc.user_data.get(NAME_KEY, ""), doc.text)
+    for key in keys:
+        if key in doc.spans:
+            group = doc.spans[key]
+            notes = group.attrs.get("notes") or [""] * len(group)
+            document.mentions[key] = [
+                Mention(span.label_, ((span.start_char, span.end_char),), id=f"T{i}" if len(keys) == 1 else "", note=note)
+                for i, (span, note) in enumerate(zip(group, notes, strict=True), 1)
+            ]
+    if len(keys) == 1 and Doc.has_extension("relations"):
+        document.relations = [
+            Relation(found["label"], f"T{found['head'] + 1}", f"T{found['tail'] + 1}") for found in doc._.relations or []
+        ]
+    return document

@@ -1,0 +1,11 @@
+"""``doc._.relations``: a list of dicts ``{"head": int, "tail": int, "label": str}``, or None where none were annotated."""
+
+from __future__ import annotations
+
+from spacy.tokens import Doc
+
+
+def set_relations_extension() -> None:
+    """Make ``doc._.relations`` known to spaCy (default None); calling it again changes nothing."""
+    if not Doc.has_extension("relations"):
+        Doc.set_extension("relations", default=None)

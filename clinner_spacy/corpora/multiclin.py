@@ -1,0 +1,106 @@
+"""The MultiClinNER layout: ``<corpus>/<corpus>-<split>/<corpus>-<split>-<task>/{txt/*.txt, tsv/*.tsv}``.
+
+One folder a task; the same document may stand under several. It becomes one Document with exactly the tasks it stands in,
+so that symptoms nobody looked for are unknown, not absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from clinner_spacy.corpora.document import Document, Mention, Report
+from clinner_spacy.corpora.files import read_text
+from clinner_spacy.corpora.tsv import TsvRow, read_tsv
+from clinner_spacy.errors import ClinnerError
+
+
+def read_multiclin(
+    path: Path | str, *, tasks: Collection[str] | None = None, report: Report | None = None
+) -> Iterator[Document]:
+    """Documents of one split (or one task folder), by name; ``tasks`` chooses among its tasks (default: all).
+
+    Raises ClinnerError for a folder of another layout, an unknown task, a document whose text differs between tasks, a
+    table that names no text, a file that is not UTF-8 and an offset outside its text.
+    """
+    folders = _task_folders(Path(path))
+    unknown = sorted(set(tasks or ()) - set(folders))
+    if unknown:
+        raise ClinnerError(f"{path} has no task {', '.join(unknown)}: it has {', '.join(folders)}.")
+    chosen = {task: folder for task, folder in folders.items() if tasks is None or task in tasks}
+    return _documents(chosen, report if report is not None else Report())
+
+
+def _task_folders(path: Path) -> dict[str, Path]:
+    """Task name -> folder, of a split or of one task; the name is what the folder's has beyond its split's."""
+    if not path.is_dir():
+        raise ClinnerError(f"{path} is not a folder: give the folder of a split, such as MultiClinNER-es-train.")
+    if _is_task(path):
+        folders = [path]
+    else:
+        folders = sorted(folder for folder in path.iterdir() if _is_task(folder))
+    if not folders:
+        splits = sorted(str(split) for split in path.iterdir() if split.is_dir() and any(map(_is_task, split.iterdir())))
+        advice = f"it holds several splits, give one: {', '.join(splits)}" if splits else "none lies in it"
+        raise ClinnerError(f"{path} is not a split with a folder a task, each with txt/ and tsv/: {advice}.")
+    names = (folder.absolute() for folder in folders)
+    return {_task_name(folder): folder for folder in names}
+
+
+def _is_task(folder: Path) -> bool:
+    return (folder / "txt").is_dir() and (folder / "tsv").is_dir()
+
+
+def _task_name(folder: Path) -> str:
+    split = folder.parent.name + "-"
+    return folder.name.removeprefix(split) if folder.name.startswith(split) else folder.name.rpartition("-")[2]
+
+
+def _documents(folders: dict[str, Path], report: Report) -> Iterator[Document]:
+    rows = {task: _rows_by_document(folder) for task, folder in folders.items()}
+    texts: dict[str, dict[str, Path]] = {}
+    for task, folder in folders.items():
+        for file in sorted((folder / "txt").glob("*.txt")):
+            texts.setdefault(file.stem, {})[task] = file
+    for task, table in rows.items():
+        for name, (source, found) in table.items():
+            if task not in texts.get(name, {}):
+                raise ClinnerError(f"{source}, line {found[0].line}: there is no {name}.txt in {folders[task] / 'txt'}.")
+    if not texts:
+        raise ClinnerError(f"{next(iter(folders.values())) / 'txt'} holds no .txt file.")
+    for name, files in sorted(texts.items()):
+        document = Document(name, _one_text(files))
+        for task in files:
+            source, found = rows[task].get(name, (folders[task], []))
+            document.mentions[task] = [_mention(row, document.text, source, report) for row in found]
+        yield document
+
+
+def _rows_by_document(folder: Path) -> dict[str, tuple[Path, list[TsvRow]]]:
+    """Document name -> the table it stands in and its rows."""
+    found: dict[str, tuple[Path, list[TsvRow]]] = {}
+    tables = sorted((folder / "tsv").glob("*.tsv"))
+    if not tables:
+        raise ClinnerError(f"{folder / 'tsv'} holds no .tsv file: without one nothing is known of {folder.name}.")
+    for table in tables:
+        for row in read_tsv(table):
+            found.setdefault(row.document.removesuffix(".txt"), (table, []))[1].append(row)
+    return found
+
+
+def _one_text(files: dict[str, Path]) -> str:
+    first, *others = files.values()
+    text = read_text(first)
+    for other in others:
+        if read_text(other) != text:
+            raise ClinnerError(f"{first} and {other} are one document by name but differ: rename or repair one.")
+    return text
+
+
+def _mention(row: TsvRow, text: str, source: Path, report: Report) -> Mention:
+    if row.start < 0 or row.end > len(text):
+        raise ClinnerError(
+            f"{source}, line {row.line}: {row.start} to {row.end} lies outside the {len(text)} characters of {row.document}."
+        )
+    report.compare(row.text, text[row.start : row.end])
+    return Mention(row.label, ((row.start, row.end),))

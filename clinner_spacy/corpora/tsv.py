@@ -1,0 +1,120 @@
+"""The span table of the MultiClinAI shared tasks: ``filename, label, start_span, end_span, text``, tab-separated.
+
+Quoting is that of ``pandas.read_csv``/``to_csv`` (a cell that begins with ``"`` is quoted, ``""`` inside is one mark): the
+corpora were written and the official evaluation reads that way.
+"""
+
+from __future__ import annotations
+
+import csv
+import logging
+import re
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+from clinner_spacy.corpora.document import Document
+from clinner_spacy.corpora.files import whole_file
+from clinner_spacy.errors import ClinnerError
+
+COLUMNS = ("filename", "label", "start_span", "end_span", "text")
+#: More than any text has characters, and safe to add up in 64 bits.
+MAX_OFFSET = 10**12
+#: A row of its own behind the last one: when it does not come back whole, a quotation mark was left open.
+END = "\x00end"
+
+logger = logging.getLogger("spacy")
+
+
+class TsvRow(NamedTuple):
+    """One span: a document's name, a label, character offsets (0-based, end exclusive), its text and its line."""
+
+    document: str
+    label: str
+    start: int
+    end: int
+    text: str
+    line: int
+
+
+def read_tsv(path: Path) -> Iterator[TsvRow]:
+    """The rows of a span table, streamed; other columns are allowed and ignored, the order of columns is free.
+
+    Raises ClinnerError naming file and line for a missing column, an empty name or label, an offset that is not a whole
+    number and an end that is not behind its start.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as handle:
+            yield from _parse(handle, path)
+    except UnicodeDecodeError as error:
+        raise ClinnerError(f"{path} is not UTF-8: convert it to UTF-8 first.") from error
+    except csv.Error as error:
+        raise ClinnerError(f"{path} cannot be read as a tab-separated table: {error}.") from error
+    except OSError as error:
+        raise ClinnerError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _parse(lines: Iterable[str], path: Path) -> Iterator[TsvRow]:
+    rows = csv.reader(chain(lines, [END]), delimiter="\t")
+    header = next(rows)
+    missing = [name for name in COLUMNS if name not in header]
+    if missing:
+        raise ClinnerError(
+            f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}: its first line must name {', '.join(COLUMNS)}, "
+            "separated by tabs."
+        )
+    name_at, label_at, start_at, end_at, text_at = (header.index(name) for name in COLUMNS)
+    needed = max(name_at, label_at, start_at, end_at)
+    line = rows.line_num
+    for cells in rows:
+        first, line = line + 1, rows.line_num
+        if cells == [END]:
+            return
+        if not cells or (len(cells) == 1 and not cells[0].strip()):
+            continue
+        if not needed < len(cells) <= len(header):
+            raise ClinnerError(f"{path}, line {first}: {len(cells)} cells under {len(header)} columns.")
+        name, label = cells[name_at], cells[label_at]
+        if not name or not label:
+            raise ClinnerError(f"{path}, line {first}: the {'label' if name else 'filename'} is empty.")
+        start, end = _offset(cells[start_at], path, first), _offset(cells[end_at], path, first)
+        if end <= start:
+            raise ClinnerError(f"{path}, line {first}: end_span {end} is not behind start_span {start}.")
+        text = cells[text_at] if text_at < len(cells) else ""
+        if "\t" in text and line > first:
+            logger.warning(
+                "%s, lines %d to %d: a quotation mark opens a text that runs over rows; they are not counted, as in the "
+                "official evaluation.", path, first, line,
+            )  # fmt: skip
+        yield TsvRow(name, label, start, end, text, first)
+    raise ClinnerError(f"{path}, line {first}: a quotation mark is opened and never closed; double it or take it out.")
+
+
+def _offset(cell: str, path: Path, line: int) -> int:
+    """A whole number; ``12.0`` counts as one, since tables that went through pandas hold such."""
+    if not re.fullmatch(r"\s*[+-]?[0-9]+(\.0*)?\s*", cell):
+        raise ClinnerError(f"{path}, line {line}: an offset is not a whole number: {cell[:20]!r}.")
+    number = int(cell.partition(".")[0])
+    if abs(number) > MAX_OFFSET:
+        raise ClinnerError(f"{path}, line {line}: the offset {number} is larger than any text.")
+    return number
+
+
+def write_multiclin_tsv(path: Path | str, documents: Iterable[Document]) -> int:
+    """Write every mention of ``documents`` (any iterable, read once, memory stays flat) into one table; gives their number.
+
+    Tabs and line breaks in a mention's text become spaces. A discontinuous mention is written from its first to its last
+    character. The file appears whole or not at all; raises ClinnerError when it cannot be written.
+    """
+    written = 0
+    with whole_file(path) as handle:
+        table = csv.writer(handle, delimiter="\t", lineterminator="\n")
+        table.writerow(COLUMNS)
+        for document in documents:
+            for mention in chain.from_iterable(document.mentions.values()):
+                start, end = mention.start, mention.end
+                text = re.sub(r"[\t\n\r\v\f\x1c-\x1e\x85\u2028\u2029]", " ", document.text[start:end])
+                table.writerow((document.name, mention.label, start, end, text))
+                written += 1
+    return written
