@@ -1,0 +1,26 @@
+"""Changing what the heads of a trained model score: tasks and labels added or left out."""
+
+from __future__ import annotations
+
+import numpy as np
+from thinc.api import Model
+
+from clinner_spacy.bio.tagset import TagSet
+
+
+def resize_heads(model: Model, old: TagSet, new: TagSet) -> None:
+    """Give the heads the columns of ``new`` in place; those that ``old`` has keep their weights, others start at zero."""
+    known = {key: n for n, key in enumerate(_column_keys(old))}
+    rows = np.asarray([known.get(key, -1) for key in _column_keys(new)], dtype=np.int64)
+    model.attrs["n_columns"] = new.n_columns
+    if not model.has_param("W"):
+        return
+    for name in ("W", "b"):
+        value = model.ops.to_numpy(model.get_param(name))
+        grown = np.zeros((new.n_columns, *value.shape[1:]), dtype=value.dtype)
+        grown[rows >= 0] = value[rows[rows >= 0]]
+        model.set_param(name, model.ops.asarray_f(grown))
+
+
+def _column_keys(tagset: TagSet) -> list[tuple[str, str]]:
+    return [(task, tag) for task in tagset.tasks for tag in tagset.tags(task)]

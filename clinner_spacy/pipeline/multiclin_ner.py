@@ -1,0 +1,318 @@
+"""The factory "multiclin_ner": clinical spans of several tasks from one encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import srsly
+from spacy.language import Language
+from spacy.pipeline import TrainablePipe
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.util import registry
+from spacy.vocab import Vocab
+from thinc.api import Model, Optimizer, set_dropout_rate
+from thinc.types import Floats2d
+
+from clinner_spacy.bio.tagset import TagSet
+from clinner_spacy.checkpoints import load_checkpoint
+from clinner_spacy.checkpoints.pipeline_dir import read_cfg
+from clinner_spacy.corpora.files import whole_file
+from clinner_spacy.errors import ClinnerError
+from clinner_spacy.models.heads import resize_heads
+from clinner_spacy.models.weights import model_from_bytes, model_to_bytes
+from clinner_spacy.pipeline.annotate import Prediction, annotate_ents, annotate_spans
+from clinner_spacy.pipeline.learn import gold_tags, softmax_loss
+from clinner_spacy.pipeline.predict import predictions
+
+Annotate = Literal["spans", "ents", "both"]
+
+DEFAULT_SPANS_KEY = "sc"
+
+
+@Language.factory(
+    "multiclin_ner",
+    assigns=["doc.spans", "doc.ents"],
+    default_config={
+        "model": None,
+        "checkpoint": "embedded",
+        "base_model": None,
+        "revision": None,
+        "task": None,
+        "tasks": {},
+        "spans_key": DEFAULT_SPANS_KEY,
+        "annotate": "both",
+        "threshold": 0.0,
+        "scorer": {"@scorers": "clinner.span_scorer.v1", "spans_key": DEFAULT_SPANS_KEY},
+    },
+    default_score_weights={"spans_sc_f": 1.0, "spans_sc_p": 0.0, "spans_sc_r": 0.0, "spans_sc_char_f": 0.0},
+)
+def make_multiclin_ner(
+    nlp: Language,
+    name: str,
+    *,
+    model: Model[list[Doc], list[Floats2d]] | None,
+    checkpoint: str | None,
+    base_model: str | None,
+    revision: str | None,
+    task: str | list[str] | None,
+    tasks: dict[str, list[str]],
+    spans_key: str,
+    annotate: Annotate,
+    threshold: float,
+    scorer: Callable | None,
+) -> MultiClinNER:
+    """Create the component; see :class:`MultiClinNER` for the settings."""
+    return MultiClinNER(
+        nlp.vocab,
+        model,
+        name,
+        checkpoint=checkpoint if model is None else None,
+        base_model=base_model,
+        revision=revision,
+        task=task,
+        tasks=tasks,
+        spans_key=spans_key,
+        annotate=annotate,
+        threshold=threshold,
+        scorer=scorer,
+        lang=nlp.lang,
+    )
+
+
+class MultiClinNER(TrainablePipe):
+    """Find clinical spans of several tasks; see the README for what each setting does.
+
+    Spans of every task go to ``doc.spans[spans_key]``, overlapping ones too, with one probability a span in its
+    ``attrs["scores"]`` (the mean over the span's words of the probability of the tag chosen there), and a flat choice
+    of them to ``doc.ents``: the best score first, then the longer.
+
+    Weights named by ``checkpoint`` are read at first use or at ``nlp.initialize()``, never here, so that a pipeline
+    loaded from disk reads its own.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model[list[Doc], list[Floats2d]] | None,
+        name: str = "multiclin_ner",
+        *,
+        checkpoint: str | None = None,
+        base_model: str | None = None,
+        revision: str | None = None,
+        task: str | list[str] | None = None,
+        tasks: dict[str, list[str]] | None = None,
+        spans_key: str = DEFAULT_SPANS_KEY,
+        annotate: Annotate = "both",
+        threshold: float = 0.0,
+        scorer: Callable | None = None,
+        lang: str = "xx",
+    ) -> None:
+        self.vocab = vocab
+        self.model = model
+        self.name = name
+        self.cfg: dict[str, Any] = {"tasks": dict(tasks or {})}
+        self.checkpoint = checkpoint
+        self.checkpoint_settings = {"base_model": base_model, "revision": revision, "task": task, "lang": lang}
+        self.architecture: dict[str, Any] | None = None
+        self.spans_key = spans_key
+        self.annotate = annotate
+        self.threshold = threshold
+        self.scorer = scorer
+
+    @property
+    def tagset(self) -> TagSet:
+        return TagSet(self.cfg["tasks"])
+
+    @property
+    def tasks(self) -> dict[str, list[str]]:
+        """Task name -> its labels."""
+        return {task: list(labels) for task, labels in self.cfg["tasks"].items()}
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Every label of every task."""
+        return self.tagset.labels
+
+    @property
+    def label_data(self) -> dict[str, list[str]]:
+        """What ``spacy init labels`` writes and ``initialize`` takes back."""
+        return self.tasks
+
+    def load(self) -> None:
+        """Read the weights that ``checkpoint`` names, if they are not here yet.
+
+        Raises ClinnerError if there is neither a checkpoint nor a model, or if the checkpoint cannot be read.
+        """
+        if self.model is not None:
+            return
+        if self.checkpoint is None:
+            raise ClinnerError(
+                f"Component {self.name!r} has neither a model nor a checkpoint; set one in its config."
+            )
+        loaded = load_checkpoint(self.checkpoint, **self.checkpoint_settings)
+        self.model, self.architecture = loaded.model, loaded.architecture
+        self._set_tasks(loaded.tasks)
+
+    def _set_tasks(self, tasks: dict[str, list[str]]) -> None:
+        self.cfg["tasks"] = tasks
+        for label in self.labels:
+            self.vocab.strings.add(label)
+
+    # Prediction
+
+    def predict(self, docs: Iterable[Doc]) -> list[list[Prediction]]:
+        """The spans of each document, in text order, without touching the documents."""
+        self.load()
+        docs = list(docs)
+        if not any(len(doc) for doc in docs):
+            return [[] for _ in docs]
+        ops = self.model.ops
+        scores = [ops.to_numpy(score) for score in self.model.predict(docs)]
+        return predictions(docs, scores, self.tagset, self.threshold)
+
+    def set_annotations(self, docs: Iterable[Doc], scores: Sequence[Sequence[Prediction]]) -> None:
+        """Write predicted spans to the documents."""
+        for doc, found in zip(docs, scores, strict=True):
+            if self.annotate != "ents":
+                annotate_spans(doc, found, self.spans_key)
+            if self.annotate != "spans":
+                annotate_ents(doc, found)
+
+    # Training
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Language | None = None,
+        labels: dict[str, list[str]] | None = None,
+    ) -> None:
+        """Set the tasks and the sizes of the heads, from ``labels`` or from the span groups of the examples.
+
+        A checkpoint named in the config is read and trained on: its tasks keep their weights, new ones are added.
+        """
+        validate_get_examples(get_examples, "MultiClinNER.initialize")
+        known = self.tasks
+        if self.checkpoint is not None or self.model is None:
+            self.load()
+            known |= self.tasks
+        tasks = labels or known or self._tasks_of(get_examples())
+        if not tasks:
+            raise ClinnerError(
+                f"The training data of component {self.name!r} has no span group but {self.spans_key!r}; store gold "
+                'spans under their task, as in doc.spans["disease"].'
+            )
+        self._resize({task: list(names) for task, names in tasks.items()})
+        if self.model.has_param("W") is not True:
+            sample = [example.predicted for _, example in zip(range(10), get_examples(), strict=False)]
+            self.model.initialize(X=[doc for doc in sample if len(doc)] or None)
+
+    def _tasks_of(self, examples: Iterable[Example]) -> dict[str, list[str]]:
+        tasks: dict[str, set[str]] = {}
+        for example in examples:
+            for key, group in example.reference.spans.items():
+                if key != self.spans_key:
+                    tasks.setdefault(key, set()).update(span.label_ for span in group)
+        return {task: sorted(labels) for task, labels in sorted(tasks.items()) if labels}
+
+    def _resize(self, tasks: dict[str, list[str]]) -> None:
+        old = self.tagset
+        self._set_tasks(tasks)
+        resize_heads(self.model, old, self.tagset)
+
+    def add_task(self, task: str, labels: Sequence[str]) -> None:
+        """Add a task, or labels to one; heads that are there keep their weights, new columns start at zero."""
+        self.load()
+        known = self.tasks.get(task, [])
+        self._resize(self.tasks | {task: [*known, *(label for label in labels if label not in known)]})
+
+    def add_label(self, label: str, task: str | None = None) -> int:
+        """Add a label to a task (by default to one of the label's own name in lower case); 0 if it is there already."""
+        task = task or label.lower()
+        if label in self.cfg["tasks"].get(task, []):
+            return 0
+        self.add_task(task, [label])
+        return 1
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
+        """Learn from a batch; a task whose span group is absent from a reference learns nothing from that document."""
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = [example for example in examples if len(example.predicted)]
+        validate_examples(examples, "MultiClinNER.update")
+        if not examples:
+            return losses
+        self.load()
+        set_dropout_rate(self.model, drop)
+        scores, backprop = self.model.begin_update([example.predicted for example in examples])
+        loss, gradient = self.get_loss(examples, scores)
+        backprop(gradient)
+        if sgd is not None:
+            self.finish_update(sgd)
+        losses[self.name] += loss
+        return losses
+
+    def get_loss(self, examples: Iterable[Example], scores: Sequence[Floats2d]) -> tuple[float, list[Floats2d]]:
+        """The summed cross entropy of all annotated tasks and its gradient, a matrix a document."""
+        tagset, ops = self.tagset, self.model.ops
+        tags = np.concatenate([gold_tags(example, tagset) for example in examples])
+        loss, gradient = softmax_loss(np.concatenate([ops.to_numpy(score) for score in scores]), tags, tagset)
+        return loss, ops.unflatten(ops.asarray2f(gradient), ops.asarray1i([len(score) for score in scores]))
+
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
+        """Strict and character-overlap scores by task and label, over the tasks that each reference holds."""
+        if self.scorer is None:
+            return {}
+        return self.scorer(list(examples), tasks=self.tasks, spans_key=self.spans_key)
+
+    # Saving and loading
+
+    def to_disk(self, path: str | Path, *, exclude: Sequence[str] = ()) -> None:
+        """Write tasks (``cfg``), weights (``model.safetensors``) and, for a checkpoint, its architecture."""
+        self.load()
+        path = Path(path)
+        path.mkdir(parents=True, exist_ok=True)
+        with whole_file(path / "cfg") as file:
+            file.write(srsly.json_dumps(self._cfg(), indent=2))
+        with whole_file(path / "model.safetensors", "wb") as file:
+            file.write(model_to_bytes(self.model))
+
+    def from_disk(self, path: str | Path, *, exclude: Sequence[str] = ()) -> MultiClinNER:
+        """Read what :meth:`to_disk` wrote. Raises ClinnerError naming the file that is missing or damaged."""
+        cfg = read_cfg(Path(path))
+        weights = Path(path) / "model.safetensors"
+        return self._restore(cfg, weights.read_bytes(), str(weights))
+
+    def to_bytes(self, *, exclude: Sequence[str] = ()) -> bytes:
+        """Serialize tasks, weights and architecture."""
+        self.load()
+        return srsly.msgpack_dumps({"cfg": self._cfg(), "model": model_to_bytes(self.model)})
+
+    def from_bytes(self, bytes_data: bytes, *, exclude: Sequence[str] = ()) -> MultiClinNER:
+        """Read what :meth:`to_bytes` gave."""
+        state = srsly.msgpack_loads(bytes_data)
+        return self._restore(state["cfg"], state["model"], f"The state of component {self.name!r}")
+
+    def _cfg(self) -> dict[str, Any]:
+        return {"tasks": self.tasks, "architecture": self.architecture}
+
+    def _restore(self, cfg: dict[str, Any], weights: bytes, source: str) -> MultiClinNER:
+        self.architecture = cfg.get("architecture")
+        if self.architecture is not None:
+            self.model = registry.resolve({"model": self.architecture})["model"]
+        elif self.model is None:
+            raise ClinnerError(f"{source} belongs to a model that the config does not describe; add its [model] block.")
+        self._set_tasks(cfg["tasks"])
+        model_from_bytes(self.model, weights, source)
+        return self
