@@ -20,8 +20,8 @@ from thinc.types import Floats2d
 from clinner_spacy.bio.tagset import TagSet
 from clinner_spacy.checkpoints import load_checkpoint
 from clinner_spacy.checkpoints.pipeline_dir import read_cfg
-from clinner_spacy.corpora.files import whole_file
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.files import replacing
 from clinner_spacy.models.heads import resize_heads
 from clinner_spacy.models.weights import model_from_bytes, model_to_bytes
 from clinner_spacy.pipeline.annotate import Prediction, annotate_ents, annotate_spans
@@ -283,9 +283,9 @@ class MultiClinNER(TrainablePipe):
         self.load()
         path = Path(path)
         path.mkdir(parents=True, exist_ok=True)
-        with whole_file(path / "cfg") as file:
+        with replacing(path / "cfg") as file:
             file.write(srsly.json_dumps(self._cfg(), indent=2))
-        with whole_file(path / "model.safetensors", "wb") as file:
+        with replacing(path / "model.safetensors", "wb") as file:
             file.write(model_to_bytes(self.model))
 
     def from_disk(self, path: str | Path, *, exclude: Sequence[str] = ()) -> MultiClinNER:
