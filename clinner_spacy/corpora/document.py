@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from spacy.language import Language
@@ -71,9 +71,10 @@ class Report:
 
     ``misaligned``: mentions moved to whole words. ``discontinuous``: kept as one span from first to last fragment.
     ``overlapping``: kept, but begin inside another mention of their task, so that a flat BIO head cannot learn both.
-    ``duplicates``: the same label on the same words of one task, kept once. ``without_words``: only white space, left out.
-    ``text_differs``: kept, but the text the corpus gives beside the offsets is not the one there. ``left_out``: by label,
-    mentions the caller did not choose. ``not_read``: by kind, annotations of kinds we do not know.
+    ``duplicates``: the same label on the same words of one task, kept once. ``without_words``: only white space, left
+    out. ``relations_lost``: relations to something that is no mention here. ``text_differs``: kept, but the text the
+    corpus gives beside the offsets is not the one there. ``left_out``: by label, mentions the caller did not choose.
+    ``not_read``: by kind, annotations of kinds that have no place in a Document.
     """
 
     documents: int = 0
@@ -84,6 +85,7 @@ class Report:
     overlapping: int = 0
     duplicates: int = 0
     without_words: int = 0
+    relations_lost: int = 0
     text_differs: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
     not_read: Counter[str] = field(default_factory=Counter)
@@ -104,13 +106,15 @@ class Report:
             (self.overlapping, "overlap another of their task (a flat BIO head cannot learn both)"),
             (self.duplicates, "repeated, kept once"),
             (self.without_words, "without a word, left out"),
+            (self.relations_lost, "relations to what is no mention here, left out"),
             (self.text_differs, "with another text beside the offsets than in the document"),
         ]
         told = [f"{count} {what}" for count, what in parts if count]
         told += [f"{count} {label} left out as asked" for label, count in sorted(self.left_out.items())]
         told += [f"{count} {kind} not read" for kind, count in sorted(self.not_read.items())]
         relations = f" and {self.relations} relations" if self.relations else ""
-        return f"{self.mentions} mentions{relations} in {self.documents} documents; {', '.join(told) or 'all kept as they stand'}."
+        found = f"{self.mentions} mentions{relations} in {self.documents} documents"
+        return f"{found}; {', '.join(told) or 'all kept as they stand'}."
 
 
 def to_doc(document: Document, nlp: Language, *, report: Report | None = None, spans_key: str = "sc") -> Doc:
@@ -118,9 +122,9 @@ def to_doc(document: Document, nlp: Language, *, report: Report | None = None, s
 
     Overlapping mentions stay, and so does the group of a task with none. A mention that does not begin and end with a
     word is moved to the words it touches (white space at its edges is let go); a discontinuous one becomes the span
-    from its first to its last fragment, since a span is what spaCy can hold. Notes go to ``attrs["notes"]`` of the group.
-    With relations, all mentions also stand in ``doc.spans[spans_key]`` and ``doc._.relations`` points there by index.
-    ``report`` counts what changed. Raises ClinnerError for an offset outside the text or a relation to no mention.
+    from its first to its last fragment, since a span is what spaCy can hold. Notes go to ``attrs["notes"]`` of the
+    group. With relations, all mentions also stand in ``doc.spans[spans_key]`` and ``doc._.relations`` points there by
+    index. ``report`` counts what changed. Raises ClinnerError for an offset outside the text.
     """
     report = report if report is not None else Report()
     doc = nlp.tokenizer(document.text)  # not make_doc: its length limit is the parser's, not ours
@@ -151,9 +155,14 @@ def to_doc(document: Document, nlp: Language, *, report: Report | None = None, s
     if document.relations:
         doc.spans[spans_key] = SpanGroup(doc, name=spans_key, spans=everything)
         set_relations_extension()
-        doc._.relations = [_relation(relation, index_of, document.name) for relation in document.relations]
+        doc._.relations = [
+            {"head": index_of[relation.head], "tail": index_of[relation.tail], "label": relation.label}
+            for relation in document.relations
+            if relation.head in index_of and relation.tail in index_of
+        ]
+        report.relations += len(document.relations)
+        report.relations_lost += len(document.relations) - len(doc._.relations)
     report.documents += 1
-    report.relations += len(document.relations)
     return doc
 
 
@@ -187,17 +196,11 @@ def _count_overlapping(spans: Sequence[Span]) -> int:
     return count
 
 
-def _relation(relation: Relation, index_of: dict[str, int], name: str) -> dict[str, Any]:
-    for end in (relation.head, relation.tail):
-        if end not in index_of:
-            raise ClinnerError(f"{name}: a {relation.label} relation names the mention {end}, which is not there.")
-    return {"head": index_of[relation.head], "tail": index_of[relation.tail], "label": relation.label}
-
-
 def from_doc(doc: Doc, keys: str | Iterable[str] = "sc") -> Document:
     """What a Doc holds under ``doc.spans[key]``, for the writers: every key becomes a task of that name.
 
-    With a single key, ``doc._.relations`` comes along. A key the Doc lacks is left out, as a task not annotated.
+    With the one key that ``doc._.relations`` points into, relations come along. A key the Doc lacks is left out, as a
+    task not annotated.
     """
     keys = [keys] if isinstance(keys, str) else list(keys)
     document = Document(doc.user_data.get(NAME_KEY, ""), doc.text)
@@ -206,11 +209,13 @@ def from_doc(doc: Doc, keys: str | Iterable[str] = "sc") -> Document:
             group = doc.spans[key]
             notes = group.attrs.get("notes") or [""] * len(group)
             document.mentions[key] = [
-                Mention(span.label_, ((span.start_char, span.end_char),), id=f"T{i}" if len(keys) == 1 else "", note=note)
-                for i, (span, note) in enumerate(zip(group, notes, strict=True), 1)
+                Mention(span.label_, ((span.start_char, span.end_char),), note=note)
+                for span, note in zip(group, notes, strict=True)
             ]
-    if len(keys) == 1 and Doc.has_extension("relations"):
+    if len(document.mentions) == 1 and Doc.has_extension("relations") and doc._.relations:
+        (key,) = document.mentions
+        document.mentions[key] = [replace(m, id=f"T{n}") for n, m in enumerate(document.mentions[key])]
         document.relations = [
-            Relation(found["label"], f"T{found['head'] + 1}", f"T{found['tail'] + 1}") for found in doc._.relations or []
+            Relation(found["label"], f"T{found['head']}", f"T{found['tail']}") for found in doc._.relations
         ]
     return document

@@ -1,4 +1,4 @@
-"""``doc._.relations``: a list of dicts ``{"head": int, "tail": int, "label": str}``, or None where none were annotated."""
+"""``doc._.relations``: a list of dicts ``{"head": int, "tail": int, "label": str}``, or None where nobody looked."""
 
 from __future__ import annotations
 

@@ -19,9 +19,8 @@ def read_text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ClinnerError(
-            f"{path} is not UTF-8 (first bad byte at position {error.start}): convert it to UTF-8 first."
-        ) from error
+        where = f"first bad byte at position {error.start}"
+        raise ClinnerError(f"{path} is not UTF-8 ({where}): convert it to UTF-8 first.") from error
     except OSError as error:
         raise ClinnerError(f"{path} cannot be read: {error.strerror}.") from error
 
@@ -38,9 +37,9 @@ def whole_file(path: Path | str, mode: str = "w") -> Iterator[IO[Any]]:
     temporary = target.with_name(f".{target.name[:200]}.{os.getpid()}.tmp")
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     try:
-        with open(temporary, mode, **text) as handle:  # type: ignore[call-overload]
+        with temporary.open(mode, **text) as handle:  # type: ignore[call-overload]
             yield handle
-        os.replace(temporary, target)
+        temporary.replace(target)
     except OSError as error:
         if error.filename not in (None, str(temporary)):  # another file's trouble, inside the block
             raise

@@ -1,7 +1,7 @@
 """The MultiClinNER layout: ``<corpus>/<corpus>-<split>/<corpus>-<split>-<task>/{txt/*.txt, tsv/*.tsv}``.
 
-One folder a task; the same document may stand under several. It becomes one Document with exactly the tasks it stands in,
-so that symptoms nobody looked for are unknown, not absent.
+One folder a task; the same document may stand under several. It becomes one Document with exactly the tasks it stands
+in, so that symptoms nobody looked for are unknown, not absent.
 """
 
 from __future__ import annotations
@@ -31,20 +31,21 @@ def read_multiclin(
     return _documents(chosen, report if report is not None else Report())
 
 
+def multiclin_tasks(path: Path | str) -> list[str]:
+    """The tasks a split (or task folder) was annotated for; raises ClinnerError for a folder of another layout."""
+    return list(_task_folders(Path(path)))
+
+
 def _task_folders(path: Path) -> dict[str, Path]:
     """Task name -> folder, of a split or of one task; the name is what the folder's has beyond its split's."""
     if not path.is_dir():
         raise ClinnerError(f"{path} is not a folder: give the folder of a split, such as MultiClinNER-es-train.")
-    if _is_task(path):
-        folders = [path]
-    else:
-        folders = sorted(folder for folder in path.iterdir() if _is_task(folder))
+    folders = [path] if _is_task(path) else sorted(filter(_is_task, path.iterdir()))
     if not folders:
-        splits = sorted(str(split) for split in path.iterdir() if split.is_dir() and any(map(_is_task, split.iterdir())))
-        advice = f"it holds several splits, give one: {', '.join(splits)}" if splits else "none lies in it"
+        splits = [s.name for s in sorted(path.iterdir()) if s.is_dir() and any(map(_is_task, s.iterdir()))]
+        advice = f"give one of its splits: {', '.join(splits)}" if splits else "none lies in it"
         raise ClinnerError(f"{path} is not a split with a folder a task, each with txt/ and tsv/: {advice}.")
-    names = (folder.absolute() for folder in folders)
-    return {_task_name(folder): folder for folder in names}
+    return {_task_name(folder.resolve()): folder for folder in folders}
 
 
 def _is_task(folder: Path) -> bool:
@@ -65,7 +66,8 @@ def _documents(folders: dict[str, Path], report: Report) -> Iterator[Document]:
     for task, table in rows.items():
         for name, (source, found) in table.items():
             if task not in texts.get(name, {}):
-                raise ClinnerError(f"{source}, line {found[0].line}: there is no {name}.txt in {folders[task] / 'txt'}.")
+                line = found[0].line
+                raise ClinnerError(f"{source}, line {line}: there is no {name}.txt in {folders[task] / 'txt'}.")
     if not texts:
         raise ClinnerError(f"{next(iter(folders.values())) / 'txt'} holds no .txt file.")
     for name, files in sorted(texts.items()):
@@ -99,8 +101,7 @@ def _one_text(files: dict[str, Path]) -> str:
 
 def _mention(row: TsvRow, text: str, source: Path, report: Report) -> Mention:
     if row.start < 0 or row.end > len(text):
-        raise ClinnerError(
-            f"{source}, line {row.line}: {row.start} to {row.end} lies outside the {len(text)} characters of {row.document}."
-        )
+        where = f"the {len(text)} characters of {row.document}"
+        raise ClinnerError(f"{source}, line {row.line}: {row.start} to {row.end} lies outside {where}.")
     report.compare(row.text, text[row.start : row.end])
     return Mention(row.label, ((row.start, row.end),))

@@ -1,7 +1,7 @@
 """The span table of the MultiClinAI shared tasks: ``filename, label, start_span, end_span, text``, tab-separated.
 
-Quoting is that of ``pandas.read_csv``/``to_csv`` (a cell that begins with ``"`` is quoted, ``""`` inside is one mark): the
-corpora were written and the official evaluation reads that way.
+Quoting is that of ``pandas.read_csv``/``to_csv`` (a cell that begins with ``"`` is quoted, ``""`` inside is
+one mark): the corpora were written and the official evaluation reads that way.
 """
 
 from __future__ import annotations
@@ -60,10 +60,9 @@ def _parse(lines: Iterable[str], path: Path) -> Iterator[TsvRow]:
     header = next(rows)
     missing = [name for name in COLUMNS if name not in header]
     if missing:
-        raise ClinnerError(
-            f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}: its first line must name {', '.join(COLUMNS)}, "
-            "separated by tabs."
-        )
+        columns = "columns" if len(missing) > 1 else "column"
+        wanted = f"its first line must name {', '.join(COLUMNS)}, separated by tabs"
+        raise ClinnerError(f"{path} lacks the {columns} {', '.join(missing)}: {wanted}.")
     name_at, label_at, start_at, end_at, text_at = (header.index(name) for name in COLUMNS)
     needed = max(name_at, label_at, start_at, end_at)
     line = rows.line_num
@@ -84,9 +83,12 @@ def _parse(lines: Iterable[str], path: Path) -> Iterator[TsvRow]:
         text = cells[text_at] if text_at < len(cells) else ""
         if "\t" in text and line > first:
             logger.warning(
-                "%s, lines %d to %d: a quotation mark opens a text that runs over rows; they are not counted, as in the "
-                "official evaluation.", path, first, line,
-            )  # fmt: skip
+                "%s, lines %d to %d: a quotation mark opens a text that runs over rows; they are not counted, "
+                "as in the official evaluation.",
+                path,
+                first,
+                line,
+            )
         yield TsvRow(name, label, start, end, text, first)
     raise ClinnerError(f"{path}, line {first}: a quotation mark is opened and never closed; double it or take it out.")
 
@@ -102,10 +104,10 @@ def _offset(cell: str, path: Path, line: int) -> int:
 
 
 def write_multiclin_tsv(path: Path | str, documents: Iterable[Document]) -> int:
-    """Write every mention of ``documents`` (any iterable, read once, memory stays flat) into one table; gives their number.
+    """Write every mention of ``documents`` into one table (read once, memory stays flat); gives their number.
 
-    Tabs and line breaks in a mention's text become spaces. A discontinuous mention is written from its first to its last
-    character. The file appears whole or not at all; raises ClinnerError when it cannot be written.
+    Tabs and line breaks in a mention's text become spaces. A discontinuous mention is written from its first to its
+    last character. The file appears whole or not at all; raises ClinnerError when it cannot be written.
     """
     written = 0
     with whole_file(path) as handle:

@@ -1,0 +1,78 @@
+"""Tag schemes as files and label lists write them: ``B-DRUG``, ``I_DRUG`` or ``DRUG`` a word -> spans of words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+
+from clinner_spacy.errors import ClinnerError
+
+#: The letters a scheme puts before a label; in IO a bare label is as good as ``I-``.
+PREFIXES = {"BIO": "BI", "IO": "I", "BILOU": "BILU", "BIOES": "BIES"}
+
+
+def scheme_of(tags: Collection[str]) -> str:
+    """The scheme a set of distinct tags belongs to: ``"BIO"``, ``"IO"``, ``"BILOU"`` or ``"BIOES"``.
+
+    ``BIO`` stands for IOB2 and IOB1: :func:`spans_of` reads both. Prefix and label are joined by ``-`` or ``_``; tags
+    in square or angle brackets (``[PAD]``) count as ``O``. Raises ClinnerError when the tags fit no scheme.
+    """
+    inside = sorted(tag for tag in tags if not _is_outside(tag))
+    split = [_split(tag) for tag in inside]
+    bare = [tag for tag, (prefix, _) in zip(inside, split, strict=True) if not prefix]
+    prefixes = {prefix for prefix, _ in split if prefix}
+    if bare:
+        if prefixes or "O" not in tags or any(re.search(r"[-_][BILUES]$|^LABEL_\d+$", tag) for tag in bare):
+            raise ClinnerError(f"The tags {_some(tags)} fit none of the schemes {', '.join(PREFIXES)}.")
+        return "IO"
+    if prefixes == {"I"}:
+        return "IO"
+    for scheme, allowed in PREFIXES.items():
+        if scheme != "IO" and prefixes <= set(allowed):
+            return scheme
+    raise ClinnerError(f"The tags {_some(tags)} mix the prefixes of several schemes ({', '.join(PREFIXES)}).")
+
+
+def spans_of(tags: Sequence[str], scheme: str) -> list[tuple[int, int, str]]:
+    """The spans (first word, word behind the last, label) of one tag a word, in text order.
+
+    A tag that continues nothing (``I-X`` after ``O`` or after ``Y``) begins a span, as IOB1 has it and as taggers err.
+    Raises ClinnerError for a tag the scheme does not have.
+    """
+    spans: list[tuple[int, int, str]] = []
+    open_label = ""
+    for word, (prefix, label) in enumerate(_parse(tags, scheme)):
+        if prefix in ("I", "L", "E") and label == open_label:
+            start, _, _ = spans.pop()
+        else:
+            start = word
+        if prefix:
+            spans.append((start, word + 1, label))
+        open_label = "" if prefix in ("L", "E", "U", "S") else label
+    return spans
+
+
+def _parse(tags: Sequence[str], scheme: str) -> Iterator[tuple[str, str]]:
+    """Prefix and label of each tag, both empty for ``O``."""
+    for tag in tags:
+        prefix, label = ("", "") if _is_outside(tag) else _split(tag)
+        if scheme == "IO" and label and not prefix:
+            prefix = "I"
+        if label and prefix not in set(PREFIXES[scheme]):
+            raise ClinnerError(f"The tag {tag!r} is none of the {scheme} scheme.")
+        yield prefix, label
+
+
+def _split(tag: str) -> tuple[str, str]:
+    match = re.fullmatch(r"([BILUES])[-_](.+)", tag)
+    return (match[1], match[2]) if match else ("", tag)
+
+
+def _is_outside(tag: str) -> bool:
+    return tag == "O" or bool(re.fullmatch(r"\[.*\]|<.*>", tag))
+
+
+def _some(tags: Collection[str]) -> str:
+    """The first tags, for an error message."""
+    shown = sorted(tags)
+    return ", ".join(shown[:8]) + (f" and {len(shown) - 8} more" if len(shown) > 8 else "")

@@ -1,0 +1,193 @@
+"""brat standoff: ``x.txt`` with ``x.ann`` beside it. https://brat.nlplab.org/standoff.html
+
+Read: mentions (``T``, discontinuous ones too), annotators' notes (``#``), binary relations (``R``). An event (``E``) is
+known only as another name of its trigger; events, attributes, normalizations and equivalences are counted as not read.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+
+from clinner_spacy.corpora.document import Document, Fragment, Mention, Relation, Report
+from clinner_spacy.corpora.files import read_text
+from clinner_spacy.corpora.labels import NO_TASK, into_tasks, rename_labels
+from clinner_spacy.errors import ClinnerError
+
+KINDS = {"E": "events", "A": "attributes", "M": "attributes", "N": "normalizations", "*": "equivalences"}
+
+
+def read_brat(
+    path: Path | str,
+    *,
+    labels: Mapping[str, str] | None = None,
+    only: Collection[str] | None = None,
+    task: str | None = None,
+    report: Report | None = None,
+) -> Iterator[Document]:
+    """Documents of a folder and those below it, by name (the path below ``path``, without suffix).
+
+    ``labels`` renames (source name -> ours), ``only`` chooses among our names. Each label becomes a task of its own, in
+    lower case, so that mentions of different labels may overlap; ``task`` puts them all into one. A text without
+    ``.ann`` comes without tasks. Raises ClinnerError for a folder without ``.txt`` or ``.ann``, an ``.ann`` without its
+    text, a line that cannot be read (with its number), an offset outside the text, an unknown label and a file that is
+    not UTF-8.
+    """
+    report = report if report is not None else Report()
+    folder = Path(path)
+    texts = sorted(folder.rglob("*.txt"))
+    annotations = set(folder.rglob("*.ann"))
+    if not texts or not annotations:
+        raise ClinnerError(
+            f"{path} holds no .{'ann' if texts else 'txt'} file: give a folder with x.txt and x.ann side by side."
+        )
+    alone = sorted(annotations - {text.with_suffix(".ann") for text in texts})
+    if alone:
+        raise ClinnerError(f"{alone[0]} has no {alone[0].stem}.txt beside it.")
+    documents = [_read(text, folder, report) for text in texts]
+    rename_labels(documents, labels, only, report)
+    yield from into_tasks(documents, task)
+
+
+@dataclass
+class _Lines:
+    """The lines of one ``.ann``, sorted by kind."""
+
+    mentions: dict[str, Mention] = field(default_factory=dict)
+    notes: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    triggers: dict[str, str] = field(default_factory=dict)
+    relations: list[Relation] = field(default_factory=list)
+
+
+def _read(source: Path, folder: Path, report: Report) -> Document:
+    document = Document(source.relative_to(folder).with_suffix("").as_posix(), read_text(source))
+    path = source.with_suffix(".ann")
+    if not path.exists():
+        report.not_read["texts without .ann"] += 1
+        return document
+    lines = _Lines()
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+        if line.strip():
+            try:
+                _read_line(line.rstrip("\r"), document.text, lines, report)
+            except (ValueError, IndexError) as error:
+                why = str(error) if isinstance(error, ClinnerError) else f"not a line of brat standoff ({line[:1]}…)"
+                raise ClinnerError(f"{path}, line {number}: {why}.") from error
+    for target, notes in lines.notes.items():
+        mention = lines.mentions.get(lines.triggers.get(target, target))
+        if mention is None:
+            report.not_read["notes on other than mentions"] += len(notes)
+        else:
+            lines.mentions[mention.id] = replace(mention, note="\n".join(filter(None, [mention.note, *notes])))
+    document.mentions[NO_TASK] = list(lines.mentions.values())
+    document.relations = [
+        replace(r, head=lines.triggers.get(r.head, r.head), tail=lines.triggers.get(r.tail, r.tail))
+        for r in lines.relations
+    ]
+    return document
+
+
+def _read_line(line: str, text: str, lines: _Lines, report: Report) -> None:
+    """Sort one line in; any ValueError or IndexError means it is malformed."""
+    name, body, *rest = line.split("\t", 2)
+    given = rest[0] if rest else ""
+    if name[0] == "T":
+        label, _, offsets = body.partition(" ")
+        fragments = sorted(_fragment(part, len(text)) for part in offsets.split(";"))
+        report.compare(given, " ".join(text[start:end] for start, end in fragments))
+        lines.mentions[name] = Mention(label, tuple(fragments), id=name)
+    elif name[0] == "#":
+        kind, target = body.split(" ")
+        if kind == "AnnotatorNotes":
+            lines.notes[target].append(given)
+        else:
+            report.not_read[f"{kind} notes"] += 1
+    elif name[0] == "R":
+        label, head, tail = body.split()
+        lines.relations.append(Relation(label, head.split(":")[1], tail.split(":")[1]))
+    else:
+        report.not_read[KINDS[name[0]]] += 1
+        if name[0] == "E":
+            lines.triggers[name] = body.split()[0].split(":")[1]
+
+
+def _fragment(offsets: str, length: int) -> Fragment:
+    start, end = map(int, offsets.split(" "))
+    if not 0 <= start < end <= length:
+        raise ClinnerError(f"{start} to {end} lies outside the {length} characters of the text")
+    return start, end
+
+
+def write_brat(folder: Path | str, documents: Iterable[Document]) -> int:
+    """Write ``name.txt`` (the very characters) and ``name.ann`` of each document into a new folder; gives their number.
+
+    A mention that crosses a line end becomes discontinuous there, as brat has it; ids are kept where they are brat's
+    and unique. The folder appears whole or not at all. Raises ClinnerError when it exists and is not empty, cannot be
+    written, or two documents have one name.
+    """
+    folder = Path(folder)
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise ClinnerError(f"{folder} exists already: give the name of a new folder.")
+    building = folder.absolute().with_name(f".{folder.absolute().name}.{os.getpid()}.part")
+    count = 0
+    try:
+        building.mkdir()
+        for document in documents:
+            _write(building, document)
+            count += 1
+        building.replace(folder)
+    except FileExistsError as error:
+        raise ClinnerError(f"Two documents are named {document.name}: names must differ.") from error
+    except OSError as error:
+        raise ClinnerError(f"{folder} cannot be written: {error.strerror}.") from error
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return count
+
+
+def _write(folder: Path, document: Document) -> None:
+    name = PurePosixPath(document.name)
+    if not document.name or name.is_absolute() or ".." in name.parts:
+        raise ClinnerError(f"A document is named {document.name!r}: that is no name of a file.")
+    for suffix, content in ((".txt", document.text), (".ann", _standoff(document))):
+        target = folder / f"{name}{suffix}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("x", encoding="utf-8", newline="") as handle:
+            handle.write(content)
+
+
+def _standoff(document: Document) -> str:
+    mentions = [mention for group in document.mentions.values() for mention in group]
+    ids = [mention.id for mention in mentions]
+    if len(set(ids)) < len(ids) or not all(re.fullmatch(r"T\d+", id) for id in ids):
+        ids = [f"T{n}" for n in range(1, len(mentions) + 1)]
+    new_id = {mention.id: id for mention, id in zip(mentions, ids, strict=True)}
+    lines = []
+    notes = 0
+    for mention, id in zip(mentions, ids, strict=True):
+        fragments = [piece for fragment in mention.fragments for piece in _pieces(document.text, fragment)]
+        offsets = ";".join(f"{start} {end}" for start, end in fragments)
+        text = " ".join(document.text[start:end] for start, end in fragments)
+        lines.append(f"{id}\t{mention.label} {offsets}\t{_one_line(text)}")
+        for note in filter(None, mention.note.split("\n")):
+            notes += 1
+            lines.append(f"#{notes}\tAnnotatorNotes {id}\t{_one_line(note)}")
+    for number, relation in enumerate(document.relations, 1):
+        head, tail = new_id[relation.head], new_id[relation.tail]
+        lines.append(f"R{number}\t{relation.label} Arg1:{head} Arg2:{tail}\t")
+    return "".join(line + "\n" for line in lines)
+
+
+def _pieces(text: str, fragment: Fragment) -> list[Fragment]:
+    """A fragment cut at line ends, which brat's cannot hold."""
+    start, end = fragment
+    return [(start + m.start(), start + m.end()) for m in re.finditer(r"[^\r\n]+", text[start:end])] or [fragment]
+
+
+def _one_line(text: str) -> str:
+    return re.sub(r"[\t\r\n]", " ", text)

@@ -1,0 +1,89 @@
+"""The corpus readers as a training config names them: ``@readers = "clinner.MultiClinCorpus.v1"`` and its kin.
+
+Each gives a function from the pipeline to Examples that may be called again and again, in the same order. What did not
+fit is logged once, after the first full reading.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+
+from spacy.language import Language
+from spacy.training import Example
+
+from clinner_spacy.corpora.brat import read_brat
+from clinner_spacy.corpora.conll import read_conll
+from clinner_spacy.corpora.document import Document, Report, to_doc
+from clinner_spacy.corpora.multiclin import multiclin_tasks, read_multiclin
+from clinner_spacy.errors import ClinnerError
+
+logger = logging.getLogger("spacy")
+
+Reader = Callable[[Language], Iterator[Example]]
+
+
+def create_multiclin_reader(paths: list[str], tasks: list[str] | None = None, limit: int = 0) -> Reader:
+    """Splits in the MultiClinNER layout, one after the other; ``tasks`` chooses among what each has (default: all)."""
+
+    def read(report: Report) -> Iterator[Document]:
+        for path, chosen in _choose(paths, tasks).items():
+            yield from read_multiclin(path, tasks=chosen, report=report)
+
+    return _reader(read, limit)
+
+
+def create_brat_reader(
+    paths: list[str],
+    labels: dict[str, str] | None = None,
+    only: list[str] | None = None,
+    task: str | None = None,
+    limit: int = 0,
+) -> Reader:
+    """Folders of brat standoff; options as in :func:`clinner_spacy.corpora.brat.read_brat`."""
+
+    def read(report: Report) -> Iterator[Document]:
+        for path in paths:
+            yield from read_brat(path, labels=labels, only=only, task=task, report=report)
+
+    return _reader(read, limit)
+
+
+def create_conll_reader(
+    paths: list[str],
+    labels: dict[str, str] | None = None,
+    only: list[str] | None = None,
+    task: str | None = None,
+    limit: int = 0,
+) -> Reader:
+    """CoNLL or CSV files, or folders of them; options as in :func:`clinner_spacy.corpora.conll.read_conll`."""
+
+    def read(report: Report) -> Iterator[Document]:
+        for path in paths:
+            yield from read_conll(path, labels=labels, only=only, task=task, report=report)
+
+    return _reader(read, limit)
+
+
+def _choose(paths: list[str], tasks: list[str] | None) -> dict[str, list[str]]:
+    """Path -> those of the wanted tasks that it has; a task that none has is an error."""
+    there = {path: multiclin_tasks(path) for path in paths}
+    unknown = set(tasks or ()) - {task for found in there.values() for task in found}
+    if unknown:
+        raise ClinnerError(f"None of {', '.join(paths)} has the task {', '.join(sorted(unknown))}.")
+    return {path: [task for task in found if tasks is None or task in tasks] for path, found in there.items()}
+
+
+def _reader(read: Callable[[Report], Iterable[Document]], limit: int) -> Reader:
+    """Examples of at most ``limit`` documents (0: all)."""
+    told = False
+
+    def examples(nlp: Language) -> Iterator[Example]:
+        nonlocal told
+        report = Report()
+        for document in islice(read(report), limit or None):
+            yield Example(nlp.tokenizer(document.text), to_doc(document, nlp, report=report))
+        if not told:
+            logger.info("Corpus: %s", report)
+            told = True
+
+    return examples
