@@ -6,13 +6,22 @@ import numpy as np
 from thinc.api import Model
 
 from clinner_spacy.bio.tagset import TagSet
+from clinner_spacy.errors import ClinnerError
 
 
 def resize_heads(model: Model, old: TagSet, new: TagSet) -> None:
-    """Give the heads the columns of ``new`` in place; those that ``old`` has keep their weights, others start at zero."""
+    """Give the heads the columns of ``new`` in place; those that ``old`` has keep their weights, others start at zero.
+
+    Raises ClinnerError for published heads that score other tags than B, I and O: they cannot change.
+    """
+    if model.attrs["columns"] is not None:
+        if new.tasks == old.tasks:
+            return
+        raise ClinnerError("These heads score other tags than B, I and O and cannot change; train new ones on the encoder.")
     known = {key: n for n, key in enumerate(_column_keys(old))}
     rows = np.asarray([known.get(key, -1) for key in _column_keys(new)], dtype=np.int64)
     model.attrs["n_columns"] = new.n_columns
+    model.attrs["widths"] = [columns.stop - columns.start for columns in new.columns.values()]
     if not model.has_param("W"):
         return
     for name in ("W", "b"):

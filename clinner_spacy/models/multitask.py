@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 from spacy.tokens import Doc
 from thinc.api import Model
 from thinc.types import Floats2d
 
+from clinner_spacy.errors import ClinnerError
+
 Docs = list[Doc]
 Scores = list[Floats2d]
 
 
-def build_multitask_tagger(tok2vec: Model[Docs, Scores], nO: int | None = None) -> Model[Docs, Scores]:
+def build_multitask_tagger(
+    tok2vec: Model[Docs, Scores],
+    nO: int | None = None,
+    columns: list[int] | None = None,
+    stray: Literal["drop", "open"] = "drop",
+) -> Model[Docs, Scores]:
     """Score every tag of every task for every word.
 
     tok2vec: any model that gives a vector a word. nO: the number of columns; the component sets it
     (:func:`clinner_spacy.models.heads.resize_heads`). Output: a float matrix (n_words, nO) of logits a document.
 
     An encoder that reads long texts in windows keeps the heads at its side and merges what the windows say: it sets
-    ``attrs["score_words"](tok2vec, docs, W, b)``, which is called instead when not training.
+    ``attrs["score_words"](tok2vec, docs, W, b, attrs)``, which is called instead when not training; ``attrs["widths"]``, the
+    number of columns a task, is set with them.
+
+    Two settings serve published heads read by such an encoder. columns: the column of each row of the heads, where their tags
+    are not BIO (several rows of a column: the best counts). stray: what an I that continues nothing means, "drop" or "open".
     """
     return Model(
         "multitask_tagger",
         forward,
         init=init,
         params={"W": None, "b": None},
-        attrs={"n_columns": nO or 0},
+        attrs={"n_columns": nO or 0, "widths": [], "columns": columns, "stray": stray},
         layers=[tok2vec],
         refs={"tok2vec": tok2vec},
     )
@@ -45,11 +57,13 @@ def forward(model: Model[Docs, Scores], docs: Docs, is_train: bool) -> tuple[Sco
     W, b = model.get_param("W"), model.get_param("b")
     score_words = tok2vec.attrs.get("score_words")
     if score_words is not None and not is_train:
-        return score_words(tok2vec, docs, W, b), lambda d_scores: docs
+        return score_words(tok2vec, docs, W, b, model.attrs), lambda d_scores: docs
+    if model.attrs["columns"] is not None:
+        raise ClinnerError("These heads score other tags than B, I and O and cannot be trained; train new ones on the encoder.")
     ops = model.ops
     vectors, backprop_vectors = tok2vec(docs, is_train)
     lengths = ops.asarray1i([len(vector) for vector in vectors])
-    X = ops.flatten(vectors) if vectors else ops.alloc2f(0, model.get_dim("nI"))
+    X = ops.flatten(vectors) if vectors else ops.alloc2f(0, W.shape[1])
     Y = ops.gemm(X, W, trans2=True) + b
 
     def backprop(d_scores: Scores) -> Docs:

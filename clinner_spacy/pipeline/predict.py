@@ -31,11 +31,12 @@ def predictions(
 ) -> list[list[Prediction]]:
     """Decode a batch.
 
-    scores: a float matrix (n_words, n_columns) of logits a document. threshold: spans that score less are left out.
+    scores: a float matrix (n_words, n_columns) of logits a document; a row of NaN was not read, which makes its word
+    transparent. threshold: spans that score less are left out.
     Returns the spans of each document, of all tasks, in text order.
     """
     found: list[list[Prediction]] = [[] for _ in docs]
-    visible = [visible_words(doc) for doc in docs]
+    visible = [visible_words(doc) & ~np.isnan(score[:, 0]) for doc, score in zip(docs, scores, strict=True)]
     counts = np.asarray([int(seen.sum()) for seen in visible])
     if not counts.sum():
         return found
