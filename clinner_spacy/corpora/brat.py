@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from clinner_spacy.corpora.document import Document, Fragment, Mention, Relation, Report
-from clinner_spacy.corpora.files import read_text
 from clinner_spacy.corpora.labels import NO_TASK, into_tasks, rename_labels
+from clinner_spacy.corpora.text import read_text
 from clinner_spacy.errors import ClinnerError
 
 KINDS = {"E": "events", "A": "attributes", "M": "attributes", "N": "normalizations", "*": "equivalences"}

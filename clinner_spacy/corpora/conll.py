@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from clinner_spacy.bio.schemes import scheme_of, spans_of
 from clinner_spacy.corpora.document import Document, Mention, Report
-from clinner_spacy.corpora.files import read_text
 from clinner_spacy.corpora.labels import NO_TASK, into_tasks, rename_labels
+from clinner_spacy.corpora.text import read_text
 from clinner_spacy.errors import ClinnerError
 
 SUFFIXES = (".conll", ".iob", ".bio", ".bioes", ".tsv", ".txt", ".csv")

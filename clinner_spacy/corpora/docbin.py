@@ -7,7 +7,7 @@ from pathlib import Path
 
 from spacy.tokens import Doc, DocBin
 
-from clinner_spacy.corpora.files import whole_file
+from clinner_spacy.files import replacing
 
 
 def save_docs(path: Path | str, docs: Iterable[Doc]) -> int:
@@ -16,6 +16,6 @@ def save_docs(path: Path | str, docs: Iterable[Doc]) -> int:
     The file appears whole or not at all; raises ClinnerError when it cannot be written.
     """
     box = DocBin(docs=docs, store_user_data=True)
-    with whole_file(path, "wb") as handle:
+    with replacing(path, "wb") as handle:
         handle.write(box.to_bytes())
     return len(box)

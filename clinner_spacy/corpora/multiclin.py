@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from clinner_spacy.corpora.document import Document, Mention, Report
-from clinner_spacy.corpora.files import read_text
+from clinner_spacy.corpora.text import read_text
 from clinner_spacy.corpora.tsv import TsvRow, read_tsv
 from clinner_spacy.errors import ClinnerError
 

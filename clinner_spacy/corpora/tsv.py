@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from clinner_spacy.corpora.document import Document
-from clinner_spacy.corpora.files import whole_file
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.files import replacing
 
 COLUMNS = ("filename", "label", "start_span", "end_span", "text")
 #: More than any text has characters, and safe to add up in 64 bits.
@@ -110,7 +110,7 @@ def write_multiclin_tsv(path: Path | str, documents: Iterable[Document]) -> int:
     last character. The file appears whole or not at all; raises ClinnerError when it cannot be written.
     """
     written = 0
-    with whole_file(path) as handle:
+    with replacing(path) as handle:
         table = csv.writer(handle, delimiter="\t", lineterminator="\n")
         table.writerow(COLUMNS)
         for document in documents:
