@@ -41,7 +41,7 @@ def spans_of(tags: Sequence[str], scheme: str) -> list[tuple[int, int, str]]:
     """
     spans: list[tuple[int, int, str]] = []
     open_label = ""
-    for word, (prefix, label) in enumerate(_parse(tags, scheme)):
+    for word, (prefix, label) in enumerate(parse_tags(tags, scheme)):
         if prefix in ("I", "L", "E") and label == open_label:
             start, _, _ = spans.pop()
         else:
@@ -52,7 +52,7 @@ def spans_of(tags: Sequence[str], scheme: str) -> list[tuple[int, int, str]]:
     return spans
 
 
-def _parse(tags: Sequence[str], scheme: str) -> Iterator[tuple[str, str]]:
+def parse_tags(tags: Sequence[str], scheme: str) -> Iterator[tuple[str, str]]:
     """Prefix and label of each tag, both empty for ``O``."""
     for tag in tags:
         prefix, label = ("", "") if _is_outside(tag) else _split(tag)
