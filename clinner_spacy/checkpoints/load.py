@@ -1,18 +1,109 @@
-"""Which format a checkpoint has."""
+"""Which format a checkpoint has: the one door to all of them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import srsly
+
+from clinner_spacy.checkpoints.dt4h import load_dt4h
+from clinner_spacy.checkpoints.hub import Repository, fetch_encoder
 from clinner_spacy.checkpoints.loaded import Loaded
 from clinner_spacy.checkpoints.pipeline_dir import EMBEDDED, is_pipeline_dir, load_pipeline_dir
+from clinner_spacy.checkpoints.published import Reading
+from clinner_spacy.checkpoints.token_classification import load_token_classification
 from clinner_spacy.errors import ClinnerError
 
+STATE_SUFFIXES = (".pt", ".pth", ".bin")
 
-def load_checkpoint(checkpoint: str, **settings: Any) -> Loaded:
-    """Read ``checkpoint``: "embedded", or the directory of a spaCy pipeline that holds a "multiclin_ner"."""
+
+def load_checkpoint(
+    checkpoint: str,
+    *,
+    base_model: str | None = None,
+    revision: str | None = None,
+    task: str | Sequence[str] | None = None,
+    labels: Sequence[str] | None = None,
+    lang: str | None = None,
+    window: int | Literal["sentence"] | None = None,
+    overlap: int | None = None,
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
+    device: str | None = None,
+    batch_tokens: int = 8192,
+    local_files_only: bool = False,
+) -> Loaded:
+    """Read published or saved weights.
+
+    checkpoint: "embedded", the directory of a spaCy pipeline that holds a "multiclin_ner", a DT4H ``.pt`` file or a directory with
+        one, the directory of a token classifier, or a repository of the hub with either (``owner/name``, or
+        ``owner/name/file.pt`` where it has several files), at ``revision``.
+    base_model: where the config and tokenizer of a ``.pt`` file's encoder are: a directory or a repository.
+    task: the tasks or heads to take; of a token classifier, what to call its one task.
+    labels: the tags of a token classifier whose config only counts them.
+    lang: the language whose head is taken, where there is a head a language.
+    window, overlap, precision, device, batch_tokens, local_files_only: see
+        :func:`~clinner_spacy.models.transformer.build_transformer`; the embedded model has no use for them.
+
+    Raises ClinnerError if the checkpoint is none of these, damaged, out of reach, or has no such task or language.
+    """
+    reading = Reading(
+        revision=revision,
+        window=window,
+        overlap=overlap,
+        precision=precision,
+        device=device,
+        batch_tokens=batch_tokens,
+        local_files_only=local_files_only,
+    )
+    dt4h: dict[str, Any] = {"base_model": base_model, "task": task, "lang": lang, "reading": reading}
     path = EMBEDDED if checkpoint == "embedded" else Path(checkpoint)
     if is_pipeline_dir(path):
         return load_pipeline_dir(path)
-    raise ClinnerError(f"checkpoint={checkpoint!r} is none of the formats known.")
+    if path.is_file():
+        return load_dt4h(path, **dt4h)
+    if path.is_dir():
+        states = _states(child.name for child in path.iterdir())
+        if is_token_classifier(path / "config.json") or not states:
+            return load_token_classification(path, name=checkpoint, task=task, labels=labels, reading=reading)
+        return load_dt4h(path / _only(states, checkpoint), **dt4h)
+    owner, _, rest = checkpoint.partition("/")
+    repo, _, file = rest.partition("/")
+    repository = Repository(f"{owner}/{repo}" if repo else owner, revision, local_files_only)
+    if file and not file.endswith(STATE_SUFFIXES):
+        raise ClinnerError(f"checkpoint={checkpoint!r} is no file or directory here, and no owner/name of the hub; check it.")
+    files = [file] if file else repository.files()
+    states = _states(files)
+    if not file and (not states or ("config.json" in files and is_token_classifier(repository.fetch("config.json")))):
+        path = fetch_encoder(repository.name, revision, local_files_only)
+        repository.fetch_if_there("README.md")
+        return load_token_classification(path, name=checkpoint, task=task, labels=labels, reading=reading)
+    repository.fetch_if_there("README.md", "config.json", "tokenizer.json")
+    return load_dt4h(repository.fetch(_only(states, checkpoint)), **dt4h)
+
+
+def is_token_classifier(config: Path) -> bool:
+    """True if a ``config.json`` says that its model classifies tokens."""
+    if not config.is_file():
+        return False
+    try:
+        architectures = srsly.read_json(config).get("architectures") or []
+    except (ValueError, AttributeError) as error:
+        raise ClinnerError(f"{config} is damaged: it is no JSON object; fetch it again.") from error
+    return any(str(name).endswith("ForTokenClassification") for name in architectures)
+
+
+def _states(files: Any) -> list[str]:
+    """The files that may hold a state_dict of their own, not those that transformers writes."""
+    return sorted(
+        file
+        for file in files
+        if file.endswith(STATE_SUFFIXES) and Path(file).name not in ("training_args.bin", "optimizer.pt", "scheduler.pt")
+    )
+
+
+def _only(states: Sequence[str], checkpoint: str) -> str:
+    if len(states) != 1:
+        raise ClinnerError(f"{checkpoint} has several weight files ({', '.join(states)}); name one, as {checkpoint}/{states[0]}.")
+    return states[0]

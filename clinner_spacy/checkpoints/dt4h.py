@@ -1,0 +1,157 @@
+"""The multi-task files of the DataTools4Heart project: one state_dict, an XLM-R encoder and a head a task or a task and language.
+
+Keys are ``encoder.*`` and ``classifiers.<task>.{weight,bias}`` or ``<task>_<lang>_classifier.{weight,bias}``, all of them maybe under
+``model.``. A head has three rows: ``B-X``, ``I-X``, ``O``, with X the task in capitals.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from clinner_spacy.checkpoints.hub import fetch_encoder, known_about
+from clinner_spacy.checkpoints.loaded import Loaded
+from clinner_spacy.checkpoints.published import Reading, assemble
+from clinner_spacy.errors import ClinnerError
+
+#: What the published files were trained from.
+BASE_MODEL = "FacebookAI/xlm-roberta-base"
+
+#: Rows of a published head in our order: O, B, I.
+ROWS = [2, 0, 1]
+
+HEAD = re.compile(r"(?:classifiers\.(?P<plain>\w+)|(?P<task>\w+?)_(?P<lang>[a-z]{2,3})_classifier)\.(?P<part>weight|bias)")
+
+
+class Head(NamedTuple):
+    """A head of the file: its task, and the language it is for, or None where it serves all."""
+
+    task: str
+    lang: str | None
+    weight: Any
+    bias: Any
+
+    @property
+    def name(self) -> str:
+        return f"{self.task}_{self.lang}_ner" if self.lang else self.task
+
+
+def load_dt4h(
+    path: Path,
+    *,
+    base_model: str | None,
+    task: str | Sequence[str] | None,
+    lang: str | None,
+    reading: Reading,
+) -> Loaded:
+    """Read a ``.pt`` file; its encoder's config and tokenizer, never weights, come from ``base_model``.
+
+    task: the tasks to take, by default all. Of heads for one language those of ``lang`` are taken; any is had by its own name, such
+    as ``disease_it_ner``. Raises ClinnerError for a pickled module, missing or misshapen heads, a task or language that isn't there and
+    a base model that the weights do not fit.
+    """
+    from clinner_spacy.models.encoder import Encoder, build_module, read_config, read_pieces
+
+    weights, heads = split_state(read_state(path), path)
+    chosen = choose_heads(heads, task, lang, path)
+    base = base_model or (str(path.parent) if (path.parent / "config.json").is_file() else BASE_MODEL)
+    # `revision` is of the checkpoint's repository, not of its base.
+    folder = fetch_encoder(base, local_files_only=reading.get("local_files_only", False), weights=False)
+    config = read_config(folder)
+    encoder = Encoder(build_module(config, False, weights, str(path)), config, read_pieces(folder))
+    if encoder.pieces.size > len(encoder.module.get_input_embeddings().weight):
+        raise ClinnerError(
+            f"The tokenizer of {base} has {encoder.pieces.size} pieces, more than the encoder in {path} knows; name its own base_model."
+        )
+    tasks = {name: [head.task.upper()] for name, head in chosen.items()}
+    rows = [(head.weight[ROWS].float().numpy(), head.bias[ROWS].float().numpy()) for head in chosen.values()]
+    model, architecture = assemble(base, encoder, rows, tasks, reading)
+    info = {
+        "format": "DT4H multi-task file",
+        "name": path.name,
+        "encoder": base,
+        "heads": [head.name for head in heads],
+        "languages": sorted({head.lang for head in heads if head.lang}),
+        **known_about(path.parent),
+    }
+    return Loaded(model, tasks, architecture, info)
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """The tensors of a ``.pt`` file by name. Raises ClinnerError if it holds anything but tensors."""
+    import torch
+
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ClinnerError(
+            f"{path} holds a pickled module or other objects, which could run code when read; where you trust it, convert it with "
+            "torch.save(torch.load(path, weights_only=False).state_dict(), new_path)."
+        ) from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise ClinnerError(f"{path} cannot be read as a PyTorch file ({type(error).__name__}); fetch it again.") from error
+    for wrapper in ("state_dict", "model_state_dict"):
+        if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
+            state = state[wrapper]
+    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise ClinnerError(f"{path} holds no state_dict but a {type(state).__name__}; save the model's state_dict() instead.")
+    return {str(key).removeprefix("module.").removeprefix("model."): value for key, value in state.items()}
+
+
+def split_state(state: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], list[Head]]:
+    """The encoder's tensors, without their prefix, and the heads. Raises ClinnerError naming the keys that don't fit."""
+    parts: dict[tuple[str, str | None], dict[str, Any]] = {}
+    encoder: dict[str, Any] = {}
+    unknown: list[str] = []
+    for key, value in state.items():
+        match = HEAD.fullmatch(key)
+        if match:
+            parts.setdefault((match["plain"] or match["task"], match["lang"]), {})[match["part"]] = value
+        elif key.startswith("encoder."):
+            encoder[key.removeprefix("encoder.")] = value
+        else:
+            unknown.append(key)
+    if not parts or not encoder or unknown:
+        what = "heads" if not parts else "encoder" if not encoder else "place for all of its keys"
+        raise ClinnerError(
+            f"{path} has no {what}: `encoder.*` and `classifiers.<task>.*` or `<task>_<lang>_classifier.*` are read, and it has "
+            f"{_some(unknown or list(state))}."
+        )
+    width = encoder["embeddings.word_embeddings.weight"].shape[1] if "embeddings.word_embeddings.weight" in encoder else None
+    for (task, lang), part in parts.items():
+        shapes = {name: tuple(value.shape) for name, value in part.items()}
+        if shapes != {"weight": (3, width), "bias": (3,)}:
+            raise ClinnerError(
+                f"The head of {task!r}{f' for {lang!r}' if lang else ''} in {path} has the shapes {shapes} where weight (3, {width}) "
+                "and bias (3,) are read; name another file."
+            )
+    return encoder, [Head(task, lang, part["weight"], part["bias"]) for (task, lang), part in parts.items()]
+
+
+def choose_heads(
+    heads: Sequence[Head], task: str | Sequence[str] | None, lang: str | None, path: Path
+) -> dict[str, Head]:
+    """The heads to use by the name of their task, or by their own name where that was asked for."""
+    wanted = [task] if isinstance(task, str) else task
+    by_name = {name: head for head in heads for name in (head.name, head.name.removesuffix("_ner"))}
+    usable = {head.task: head for head in heads if head.lang in (None, lang)}
+    there = ", ".join(head.name for head in heads)
+    if wanted is None:
+        if not usable:
+            raise ClinnerError(
+                f"{path} has no head for the language {lang!r} but {there}; use a pipeline of one of these languages or set `task`."
+            )
+        return usable
+    chosen = {name: usable.get(name) or by_name.get(name) for name in wanted}
+    missing = [name for name, head in chosen.items() if head is None]
+    if missing:
+        of_lang = f" for the language {lang!r}" if any(head.lang for head in heads) else ""
+        raise ClinnerError(f"{path} has no head {missing[0]!r}{of_lang} but {there}; set `task` to one of these.")
+    return {name: head for name, head in chosen.items() if head is not None}
+
+
+def _some(keys: Sequence[str]) -> str:
+    return ", ".join(map(repr, keys[:4])) + (f" and {len(keys) - 4} more" if len(keys) > 4 else "")

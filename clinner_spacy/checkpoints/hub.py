@@ -1,0 +1,177 @@
+"""Files of the Hugging Face hub: only those that are needed, and one sentence when one cannot be had.
+
+``HF_ENDPOINT``, ``HF_HUB_OFFLINE``, ``HF_HOME`` and the token of ``hf auth login`` work as everywhere; large files show a progress bar.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import srsly
+from huggingface_hub import HfApi, hf_hub_download, scan_cache_dir
+from huggingface_hub.errors import (
+    CacheNotFound,
+    EntryNotFoundError,
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from clinner_spacy.errors import ClinnerError
+
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+
+#: What tokenizers without a tokenizer.json are made of.
+VOCABULARIES = ("vocab.txt", "sentencepiece.bpe.model", "spm.model", "vocab.json")
+VOCABULARY_PARTS = ("merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
+
+#: What versions of huggingface_hub connect with, each raising errors of its own.
+HTTP_CLIENTS = ("requests", "urllib3", "httpx", "httpx2")
+
+
+class Repository(NamedTuple):
+    """A model repository of the hub at a revision (a branch, tag or commit; None is its main branch)."""
+
+    name: str
+    revision: str | None = None
+    local_files_only: bool = False
+
+    def fetch(self, *files: str) -> Path:
+        """Where the first of ``files`` that the repository has lies in the cache. Raises ClinnerError if it has none."""
+        unknown: ClinnerError | None = None
+        for file in files:
+            try:
+                return self._download(file)
+            except _Absent:
+                continue
+            except _Unknown as error:
+                unknown = unknown or ClinnerError(str(error))
+        raise unknown or ClinnerError(f"The repository {self} has no {' or '.join(files)}; name another checkpoint.")
+
+    def fetch_if_there(self, *files: str) -> None:
+        """Bring those of ``files`` that the repository has, as far as that can be told."""
+        for file in files:
+            with contextlib.suppress(_Absent, _Unknown):
+                self._download(file)
+
+    def files(self) -> list[str]:
+        """The names of its files, or of those in the cache where the hub may not or cannot be asked."""
+        if not self.local_files_only:
+            try:
+                with _one_sentence(self):
+                    return HfApi().list_repo_files(self.name, revision=self.revision)
+            except _Unknown:
+                pass
+        return self._cached_files()
+
+    def _download(self, file: str) -> Path:
+        with _one_sentence(self, file):
+            return Path(
+                hf_hub_download(self.name, file, revision=self.revision, local_files_only=self.local_files_only)
+            )
+
+    def _cached_files(self) -> list[str]:
+        try:
+            cached = scan_cache_dir().repos
+        except CacheNotFound:
+            return []
+        return sorted(
+            file.file_path.relative_to(revision.snapshot_path).as_posix()
+            for repo in cached
+            if repo.repo_id == self.name
+            for revision in repo.revisions
+            if (self.revision or "main") in {revision.commit_hash, *revision.refs}
+            for file in revision.files
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name!r}" + (f" (revision {self.revision!r})" if self.revision else "")
+
+
+def fetch_encoder(name: str, revision: str | None = None, local_files_only: bool = False, weights: bool = True) -> Path:
+    """A directory with an encoder's config, tokenizer and, if asked for, weights: ``name`` itself or a hub repository's copy.
+
+    Raises ClinnerError if it is neither, or a file of it is missing or cannot be reached.
+    """
+    if Path(name).is_dir():
+        return Path(name)
+    repository = Repository(name, revision, local_files_only)
+    folder = repository.fetch("config.json").parent
+    vocabulary = repository.fetch("tokenizer.json", *VOCABULARIES)
+    if vocabulary.name != "tokenizer.json":
+        repository.fetch_if_there(*VOCABULARY_PARTS)
+    if weights:
+        index = repository.fetch(*WEIGHTS)
+        if index.suffix == ".json":
+            for shard in sorted(set(srsly.read_json(index)["weight_map"].values())):
+                repository.fetch(shard)
+    return folder
+
+
+class _Absent(Exception):
+    """The repository has no such file."""
+
+
+class _Unknown(Exception):
+    """The hub was not asked or did not answer, and the cache has no such file."""
+
+
+@contextlib.contextmanager
+def _one_sentence(repository: Repository, file: str | None = None) -> Iterator[None]:
+    """Turn what huggingface_hub raises into :class:`_Absent`, :class:`_Unknown` or a ClinnerError."""
+    what = f"{file} of {repository}" if file else f"The file list of {repository}"
+    try:
+        yield
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
+        raise _Unknown(
+            f"{what} is not in the cache and the hub is out of reach (offline, local_files_only or no connection); "
+            "connect once, or name a local directory."
+        ) from error
+    except GatedRepoError as error:
+        raise ClinnerError(
+            f"The repository {repository} is gated; accept its terms on its page, then log in with `hf auth login`."
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise ClinnerError(
+            f"The hub has no repository {repository} (or it is private), and there is no such directory here; check the name."
+        ) from error
+    except RevisionNotFoundError as error:
+        raise ClinnerError(f"The repository {repository} has no such revision; check `revision`.") from error
+    except HFValidationError as error:
+        raise ClinnerError(
+            f"{repository.name!r} is no file or directory here and cannot be a repository's name (owner/name); check it."
+        ) from error
+    except EntryNotFoundError as error:
+        raise _Absent from error
+    except HfHubHTTPError as error:
+        status = getattr(error.response, "status_code", "no answer")
+        raise ClinnerError(f"{what} could not be fetched: the hub answered {status}; try again later.") from error
+    except Exception as error:
+        if type(error).__module__.split(".")[0] not in HTTP_CLIENTS and not isinstance(error, OSError):
+            raise
+        raise _Unknown(
+            f"{what} is not in the cache and the hub is out of reach ({type(error).__name__}); "
+            "connect once, or name a local directory."
+        ) from error
+
+
+def known_about(folder: Path, names: Sequence[str] = ("license", "language")) -> dict[str, object]:
+    """What the model card beside a checkpoint says of its licence and languages."""
+    card = folder / "README.md"
+    if not card.is_file():
+        return {}
+    text = card.read_text(encoding="utf8", errors="replace")
+    if not text.startswith("---\n") or "\n---" not in text[4:]:
+        return {}
+    try:
+        fields = srsly.yaml_loads(text[4 : text.index("\n---", 4)])
+    except Exception:  # a damaged card takes nothing from the weights
+        return {}
+    return {name: fields[name] for name in names if isinstance(fields, dict) and name in fields}

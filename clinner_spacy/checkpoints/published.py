@@ -1,0 +1,59 @@
+"""A published encoder and its heads -> a model of ours, and the config block that it can be rebuilt from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, TypedDict
+
+import numpy as np
+from spacy.util import registry
+from thinc.api import Model
+
+from clinner_spacy.bio.tagset import TagSet
+
+
+class Reading(TypedDict, total=False):
+    """Settings of ``clinner.Transformer.v1`` that a component may set; what is left out has its default there."""
+
+    revision: str | None
+    window: int | Literal["sentence"] | None
+    overlap: int | None
+    merge: Literal["center", "vote"]
+    precision: Literal["auto", "fp32", "bf16", "fp16"]
+    device: str | None
+    batch_tokens: int
+    local_files_only: bool
+
+
+def assemble(
+    name: str,
+    encoder: Any,
+    heads: Sequence[tuple[np.ndarray, np.ndarray]],
+    tasks: dict[str, list[str]],
+    reading: Reading,
+    columns: list[int] | None = None,
+    stray: Literal["drop", "open"] = "drop",
+) -> tuple[Model, dict[str, Any]]:
+    """The model and its architecture.
+
+    name: of the encoder, for the record. encoder: a :class:`~clinner_spacy.models.encoder.Encoder`. heads: weight
+    (n_tags, width) and bias (n_tags,) of each task, in the order of ``tasks``, whose rows are the task's tags in canonical order
+    unless ``columns`` says otherwise. stray: see :func:`~clinner_spacy.models.multitask.build_multitask_tagger`.
+    """
+    from clinner_spacy.models.transformer import fill
+
+    tagset = TagSet(tasks)
+    architecture: dict[str, Any] = {
+        "@architectures": "clinner.MultiTaskTagger.v1",
+        "nO": tagset.n_columns,
+        "stray": stray,
+        "tok2vec": {"@architectures": "clinner.Transformer.v1", "name": name, "merge": "vote", **reading},
+    }
+    if columns is not None:
+        architecture["columns"] = columns
+    model = registry.resolve({"model": architecture})["model"]
+    fill(model.get_ref("tok2vec"), encoder)
+    model.set_param("W", model.ops.asarray2f(np.concatenate([weight for weight, _ in heads])))
+    model.set_param("b", model.ops.asarray1f(np.concatenate([bias for _, bias in heads])))
+    model.attrs["widths"] = [part.stop - part.start for part in tagset.columns.values()]
+    return model, architecture

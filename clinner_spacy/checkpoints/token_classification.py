@@ -1,0 +1,74 @@
+"""Token classifiers as the Hugging Face hub has them: one task, whatever its tag scheme."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from clinner_spacy.bio.schemes import parse_tags, scheme_of
+from clinner_spacy.checkpoints.hub import known_about
+from clinner_spacy.checkpoints.loaded import Loaded
+from clinner_spacy.checkpoints.published import Reading, assemble
+from clinner_spacy.errors import ClinnerError
+
+#: Which of our two tags each prefix is, counted from the label's first column.
+OFFSET = {"B": 0, "U": 0, "S": 0, "I": 1, "L": 1, "E": 1}
+
+
+def load_token_classification(
+    path: Path,
+    *,
+    name: str,
+    task: str | Sequence[str] | None,
+    labels: Sequence[str] | None,
+    reading: Reading,
+) -> Loaded:
+    """Read the directory of a token classifier. An ``I`` that continues nothing opens a mention, as transformers' own pipeline has it.
+
+    name: what the checkpoint is called. task: the name of its one task, by default its label in lower case, or "ner" if it has several.
+    labels: the tags of its head in order, where its config only counts them (``LABEL_0``). Raises ClinnerError if tags make no scheme.
+    """
+    from clinner_spacy.models.encoder import read_tagger
+
+    encoder, weight, bias = read_tagger(path)
+    tags = tags_of(encoder.config, len(weight), labels, name)
+    names, columns = layout(tags, name)
+    if task is not None and not isinstance(task, str):
+        if len(task) != 1:
+            raise ClinnerError(f"{name} has one task, but task={list(task)} names {len(task)}; name one.")
+        task = task[0]
+    tasks = {task or (names[0].lower() if len(names) == 1 else "ner"): names}
+    heads = weight.float().numpy(), bias.float().numpy()
+    canonical: list[int] | None = columns
+    if sorted(columns) == list(range(1 + 2 * len(names))):
+        rows = [columns.index(column) for column in range(len(columns))]
+        heads, canonical = (heads[0][rows], heads[1][rows]), None
+    model, architecture = assemble(name, encoder, [heads], tasks, reading, canonical, stray="open")
+    info = {"format": "token classification", "name": name, "encoder": encoder.config.model_type, **known_about(path)}
+    return Loaded(model, tasks, architecture, info)
+
+
+def tags_of(config: Any, n_tags: int, labels: Sequence[str] | None, name: str) -> list[str]:
+    """The tag of each row of the head, e.g. ``["O", "B-DRUG", "I-DRUG"]``."""
+    tags = [str(config.id2label[n]) for n in range(n_tags)] if labels is None else list(labels)
+    if len(tags) != n_tags:
+        raise ClinnerError(f"{name} has {n_tags} tags, but labels={tags} names {len(tags)}; name each of its tags, in order.")
+    if labels is None and all(re.fullmatch(r"LABEL_\d+", tag) for tag in tags):
+        raise ClinnerError(
+            f'{name} only counts its {n_tags} tags (LABEL_0, …); say what they are with `labels`, such as ["O", "B-DRUG", "I-DRUG"].'
+        )
+    return tags
+
+
+def layout(tags: Sequence[str], name: str) -> tuple[list[str], list[int]]:
+    """The labels of a tag list, and for each tag its canonical column: 0 for O, 2n + 1 for B and 2n + 2 for I of label n."""
+    try:
+        parsed = list(parse_tags(tags, scheme_of(set(tags))))
+    except ClinnerError as error:
+        raise ClinnerError(f"{name} is no tagger of mentions: {error} Set `labels` to its real tags if you know them.") from error
+    names = list(dict.fromkeys(label for _, label in parsed if label))
+    if not names:
+        raise ClinnerError(f"{name} is no tagger of mentions: its tags are {', '.join(tags)}; name another checkpoint.")
+    return names, [1 + 2 * names.index(label) + OFFSET[prefix] if label else 0 for prefix, label in parsed]

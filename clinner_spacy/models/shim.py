@@ -1,0 +1,141 @@
+"""Holds a torch encoder inside a thinc model: its device, its precision, its updates by thinc's optimizer, its bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from thinc.api import Optimizer, get_current_ops
+from thinc.shims import Shim
+from thinc.util import torch2xp, xp2torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from clinner_spacy.models.encoder import Encoder, encoder_from_bytes, encoder_to_bytes, freeze
+from clinner_spacy.models.precision import choose_device, choose_dtype
+from clinner_spacy.words.batches import Batch
+
+
+class EncoderShim(Shim):
+    """An encoder that may not be read yet. Weights are float32; inference in another precision runs on a cast copy."""
+
+    def __init__(self, precision: str, device: str | None, frozen: bool | int) -> None:
+        super().__init__(None)
+        self.encoder: Encoder | None = None
+        self.precision = precision
+        self.device_name = device
+        self.frozen = frozen
+        self._cast: nn.Module | None = None
+
+    def fill(self, encoder: Encoder) -> None:
+        """Take an encoder in, on the device that was asked for."""
+        encoder.module.to(choose_device(self.device_name))
+        freeze(encoder, self.frozen)
+        self.encoder, self._model, self._cast = encoder, encoder.module, None
+
+    @property
+    def device(self) -> torch.device:
+        return next(self._model.parameters()).device
+
+    # Reading
+
+    def predict(self, batch: Batch) -> Tensor:
+        """The vectors of a batch's readings, float (n_read, width), on the device, in the precision of inference."""
+        module = self._for_inference().eval()
+        with torch.inference_mode():
+            return read(module, *self._tensors(batch))
+
+    def begin_update(self, batches: list[Batch]) -> tuple[Tensor, Callable[[Any], None]]:
+        """The vectors of all batches' readings, float32 (n_read, width), and how to take their gradient back.
+
+        Of several batches only the inputs are kept: each is read once more when its gradient comes, with the same dropout,
+        so that memory does not grow with the length of the documents.
+        """
+        if not any(parameter.requires_grad for parameter in self._model.parameters()):
+            return torch.cat([self.predict(batch).float() for batch in batches]), lambda gradient: None
+        self._cast = None
+        module = self._model.train()
+        dtype = choose_dtype(self.precision, self.device)
+        # fp16 would need its loss scaled; it is for inference on older cards.
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=dtype is torch.bfloat16):
+            if len(batches) == 1:
+                vectors = read(module, *self._tensors(batches[0]))
+            else:
+                parts = [checkpoint(read, module, *self._tensors(b), use_reentrant=False) for b in batches]
+                vectors = torch.cat(parts)
+        vectors = vectors.float()
+        return vectors, lambda gradient: torch.autograd.backward(vectors, xp2torch(gradient, device=self.device))
+
+    def _tensors(self, batch: Batch) -> tuple[Tensor, Tensor | None, Tensor]:
+        ids = torch.from_numpy(batch.ids)
+        lengths = torch.from_numpy(batch.lengths)
+        full = int(lengths.min()) == ids.shape[1]
+        mask = None if full else (torch.arange(ids.shape[1])[None, :] < lengths[:, None]).long().to(self.device)
+        return ids.to(self.device), mask, torch.from_numpy(batch.pieces).to(self.device)
+
+    def _for_inference(self) -> nn.Module:
+        dtype = choose_dtype(self.precision, self.device)
+        if dtype is torch.float32:
+            return self._model
+        if self._cast is None:
+            # Only parameters are cast: buffers such as rotary frequencies need their precision.
+            cast = {id(p): nn.Parameter(p.detach().to(dtype), requires_grad=False) for p in self._model.parameters()}
+            self._cast = copy.deepcopy(self._model, cast)
+        return self._cast
+
+    # Learning
+
+    def finish_update(self, optimizer: Optimizer) -> None:
+        for name, parameter in self._model.named_parameters():
+            if parameter.grad is not None:
+                # Without CuPy the optimizer works on the host, wherever the weights are.
+                ops = get_current_ops()
+                value, _ = optimizer(
+                    (self.id, name), torch2xp(parameter.data, ops=ops), torch2xp(parameter.grad, ops=ops)
+                )
+                parameter.data = xp2torch(value, device=parameter.device)
+                parameter.grad = None
+        self._cast = None
+
+    @contextlib.contextmanager
+    def use_params(self, params: dict[Any, Any]) -> Iterator[None]:
+        """Compute with other weights for a while, such as an optimizer's averages, keyed by (shim id, name)."""
+        own = dict(self._model.named_parameters()) if self._model is not None else {}
+        swapped = {name: own[name].data for name in own if (self.id, name) in params}
+        for name, value in swapped.items():
+            own[name].data = xp2torch(params[self.id, name], device=value.device)
+        self._cast = None if swapped else self._cast
+        yield
+        for name, value in swapped.items():
+            own[name].data = value
+        self._cast = None if swapped else self._cast
+
+    # Moving and keeping
+
+    def to_device(self, device_type: str, device_id: int) -> None:
+        if self._model is not None and self.device_name is None:
+            self._model.to("cpu" if device_type == "cpu" else f"cuda:{device_id}")
+            self._cast = None
+
+    def copy(self) -> EncoderShim:
+        copied = EncoderShim(self.precision, self.device_name, self.frozen)
+        if self.encoder is not None:
+            copied.fill(copy.deepcopy(self.encoder))
+        return copied
+
+    def to_bytes(self) -> bytes:
+        return encoder_to_bytes(self.encoder) if self.encoder is not None else b""
+
+    def from_bytes(self, bytes_data: bytes) -> EncoderShim:
+        if bytes_data:
+            self.fill(encoder_from_bytes(bytes_data))
+        return self
+
+
+def read(module: nn.Module, ids: Tensor, mask: Tensor | None, pieces: Tensor) -> Tensor:
+    """Encode windows and pick vectors: ids (n, length), pieces (n_read,) into the flattened windows -> (n_read, width)."""
+    states = module(input_ids=ids, attention_mask=mask)[0]
+    return states.flatten(0, 1)[pieces]

@@ -1,0 +1,64 @@
+"""Windows -> padded batches of like lengths, whatever documents they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clinner_spacy.words.pieces import ragged_range
+from clinner_spacy.words.windows import Plan
+
+Ints = NDArray[np.int64]
+
+
+class Batch(NamedTuple):
+    """One call of the encoder.
+
+    ``ids``: int (n_windows, length), pieces with their special tokens, padded. ``lengths``: int (n_windows,), without padding.
+    ``readings``: int (n_read,), positions in the plan's readings. ``pieces``: int (n_read,), where each is read, counted in
+    the flattened ``ids``.
+    """
+
+    ids: Ints
+    lengths: Ints
+    readings: Ints
+    pieces: Ints
+
+
+def pack(lengths: Ints, batch_tokens: int) -> Iterator[Ints]:
+    """Windows sorted by length, the longest first, as many together as fit ``batch_tokens`` when padded, but at least one."""
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        n = max(1, batch_tokens // int(lengths[order[start]]))
+        yield order[start : start + n]
+        start += n
+
+
+def batches(
+    plan: Plan, ids: Ints, prefix: list[int], suffix: list[int], pad: int, batch_tokens: int
+) -> Iterator[Batch]:
+    """Fill batches of at most ``batch_tokens`` tokens, special tokens and padding counted in.
+
+    ids: int (n_pieces,), the pieces that the plan's windows lie over.
+    """
+    lengths = plan.end - plan.begin + len(prefix) + len(suffix)
+    by_window = np.argsort(plan.window, kind="stable")
+    readings = np.bincount(plan.window, minlength=len(lengths))
+    offsets = np.cumsum(readings) - readings
+    for windows in pack(lengths, batch_tokens):
+        size = lengths[windows]
+        inner = size - len(prefix) - len(suffix)
+        block = np.full((len(windows), int(size.max())), pad, dtype=np.int64)
+        block[:, : len(prefix)] = prefix
+        row = np.repeat(np.arange(len(windows)), inner)
+        column = ragged_range(np.full(len(windows), len(prefix)), inner)
+        block[row, column] = ids[ragged_range(plan.begin[windows], inner)]
+        for n, special in enumerate(suffix):
+            block[np.arange(len(windows)), len(prefix) + inner + n] = special
+        chosen = by_window[ragged_range(offsets[windows], readings[windows])]
+        row = np.repeat(np.arange(len(windows)), readings[windows])
+        yield Batch(block, size, chosen, row * block.shape[1] + len(prefix) + plan.piece[chosen])
