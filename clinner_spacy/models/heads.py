@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from thinc.api import Model
 
 from clinner_spacy.bio.tagset import TagSet
@@ -25,10 +26,17 @@ def resize_heads(model: Model, old: TagSet, new: TagSet) -> None:
     if not model.has_param("W"):
         return
     for name in ("W", "b"):
-        value = model.ops.to_numpy(model.get_param(name))
-        grown = np.zeros((new.n_columns, *value.shape[1:]), dtype=value.dtype)
-        grown[rows >= 0] = value[rows[rows >= 0]]
-        model.set_param(name, model.ops.asarray_f(grown))
+        model.set_param(name, model.ops.asarray_f(_take_rows(model.ops.to_numpy(model.get_param(name)), rows)))
+    if model.has_param("T"):
+        taken = _take_rows(model.ops.to_numpy(model.get_param("T")), rows)
+        model.set_param("T", model.ops.asarray_f(_take_rows(taken.T, rows).T))
+
+
+def _take_rows(value: NDArray, rows: NDArray[np.int64]) -> NDArray:
+    """The given rows of ``value``, zeros where a row is -1."""
+    taken = np.zeros((len(rows), *value.shape[1:]), dtype=value.dtype)
+    taken[rows >= 0] = value[rows[rows >= 0]]
+    return taken
 
 
 def _column_keys(tagset: TagSet) -> list[tuple[str, str]]:

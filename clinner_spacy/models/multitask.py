@@ -17,14 +17,17 @@ Scores = list[Floats2d]
 
 def build_multitask_tagger(
     tok2vec: Model[Docs, Scores],
+    transitions: bool = False,
     nO: int | None = None,
     columns: list[int] | None = None,
     stray: Literal["drop", "open"] = "drop",
 ) -> Model[Docs, Scores]:
     """Score every tag of every task for every word.
 
-    tok2vec: any model that gives a vector a word. nO: the number of columns; the component sets it
-    (:func:`clinner_spacy.models.heads.resize_heads`). Output: a float matrix (n_words, nO) of logits a document.
+    tok2vec: any model that gives a vector a word. transitions: learn, beside, how likely a tag is to follow another
+    (param "T", used within each task's columns); without, a word's best tag is taken by itself. nO: the number of
+    columns; the component sets it (:func:`clinner_spacy.models.heads.resize_heads`). Output: a float matrix
+    (n_words, nO) of logits a document.
 
     An encoder that reads long texts in windows keeps the heads at its side and merges what the windows say: it sets
     ``attrs["score_words"](tok2vec, docs, W, b, attrs)``, which is called instead when not training; ``attrs["widths"]``, the
@@ -37,8 +40,8 @@ def build_multitask_tagger(
         "multitask_tagger",
         forward,
         init=init,
-        params={"W": None, "b": None},
-        attrs={"n_columns": nO or 0, "widths": [], "columns": columns, "stray": stray},
+        params={"W": None, "b": None, "T": None},
+        attrs={"n_columns": nO or 0, "transitions": transitions, "widths": [], "columns": columns, "stray": stray},
         layers=[tok2vec],
         refs={"tok2vec": tok2vec},
     )
@@ -50,6 +53,8 @@ def init(model: Model[Docs, Scores], X: Docs | None = None, Y: Scores | None = N
     n_columns, width = model.attrs["n_columns"], tok2vec.get_dim("nO")
     model.set_param("W", model.ops.alloc2f(n_columns, width))
     model.set_param("b", model.ops.alloc1f(n_columns))
+    if model.attrs["transitions"]:
+        model.set_param("T", model.ops.alloc2f(n_columns, n_columns))
 
 
 def forward(model: Model[Docs, Scores], docs: Docs, is_train: bool) -> tuple[Scores, Callable[[Scores], Docs]]:

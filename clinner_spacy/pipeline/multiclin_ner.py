@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 import srsly
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
@@ -25,7 +26,7 @@ from clinner_spacy.files import replacing
 from clinner_spacy.models.heads import resize_heads
 from clinner_spacy.models.weights import model_from_bytes, model_to_bytes
 from clinner_spacy.pipeline.annotate import Prediction, annotate_ents, annotate_spans
-from clinner_spacy.pipeline.learn import gold_tags, softmax_loss
+from clinner_spacy.pipeline.learn import gold_tags, tagging_loss
 from clinner_spacy.pipeline.predict import predictions
 
 Annotate = Literal["spans", "ents", "both"]
@@ -172,7 +173,7 @@ class MultiClinNER(TrainablePipe):
             return [[] for _ in docs]
         ops = self.model.ops
         scores = [ops.to_numpy(score) for score in self.model.predict(docs)]
-        return predictions(docs, scores, self.tagset, self.threshold)
+        return predictions(docs, scores, self.tagset, self.threshold, self._transitions())
 
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[Sequence[Prediction]]) -> None:
         """Write predicted spans to the documents."""
@@ -267,8 +268,15 @@ class MultiClinNER(TrainablePipe):
         """The summed cross entropy of all annotated tasks and its gradient, a matrix a document."""
         tagset, ops = self.tagset, self.model.ops
         tags = np.concatenate([gold_tags(example, tagset) for example in examples])
-        loss, gradient = softmax_loss(np.concatenate([ops.to_numpy(score) for score in scores]), tags, tagset)
-        return loss, ops.unflatten(ops.asarray2f(gradient), ops.asarray1i([len(score) for score in scores]))
+        lengths = np.asarray([len(score) for score in scores])
+        logits = np.concatenate([ops.to_numpy(score) for score in scores])
+        loss, gradient, d_transitions = tagging_loss(logits, tags, lengths, tagset, self._transitions())
+        if d_transitions is not None:
+            self.model.inc_grad("T", ops.asarray2f(d_transitions))
+        return loss, ops.unflatten(ops.asarray2f(gradient), ops.asarray1i(lengths))
+
+    def _transitions(self) -> NDArray[np.floating] | None:
+        return self.model.ops.to_numpy(self.model.get_param("T")) if self.model.has_param("T") else None
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
         """Strict and character-overlap scores by task and label, over the tasks that each reference holds."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from spacy.tokens import Doc
 
+from clinner_spacy.bio.chain import best_path
 from clinner_spacy.bio.decode import decode
 from clinner_spacy.bio.tagset import TagSet
 from clinner_spacy.words.visible import visible_words
@@ -27,7 +28,11 @@ class Prediction(NamedTuple):
 
 
 def predictions(
-    docs: Sequence[Doc], scores: Sequence[NDArray[np.floating]], tagset: TagSet, threshold: float
+    docs: Sequence[Doc],
+    scores: Sequence[NDArray[np.floating]],
+    tagset: TagSet,
+    threshold: float,
+    transitions: NDArray[np.floating] | None = None,
 ) -> list[list[Prediction]]:
     """Decode a batch.
 
@@ -45,7 +50,9 @@ def predictions(
     doc_of = np.repeat(np.arange(len(docs)), counts)
     first = np.diff(doc_of, prepend=-1) > 0
     for task, columns in tagset.columns.items():
-        tags, probabilities = choose(logits[:, columns])
+        x = logits[:, columns]
+        tags = x.argmax(axis=1) if transitions is None else best_path(x, counts[counts > 0], transitions[columns, columns])
+        probabilities = probability(x, tags)
         spans = decode(tags, probabilities, first)
         labels = tagset.tasks[task]
         keep = spans.score >= threshold
@@ -65,8 +72,8 @@ def predictions(
     return found
 
 
-def choose(logits: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
-    """The best tag of each word and its probability: (n_words, n_tags) -> int (n_words,), float (n_words,)."""
-    tags = logits.argmax(axis=1)
-    best = logits.max(axis=1, keepdims=True)
-    return tags, 1.0 / np.exp(logits - best).sum(axis=1)
+def probability(logits: NDArray[np.floating], tags: NDArray[np.int64]) -> NDArray[np.floating]:
+    """The probability of the tag chosen for each word: (n_words, n_tags), int (n_words,) -> float (n_words,)."""
+    best = logits.max(axis=1)
+    chosen = logits[np.arange(len(tags)), tags]
+    return np.exp(chosen - best) / np.exp(logits - best[:, None]).sum(axis=1)
