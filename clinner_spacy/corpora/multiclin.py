@@ -11,8 +11,10 @@ from pathlib import Path
 
 from clinner_spacy.corpora.document import Document, Mention, Report
 from clinner_spacy.corpora.text import read_text
-from clinner_spacy.corpora.tsv import TsvRow, read_tsv
+from clinner_spacy.corpora.tsv import TsvRow, read_tsv, write_multiclin_tsv
 from clinner_spacy.errors import ClinnerError
+
+__all__ = ["multiclin_tasks", "read_multiclin", "write_multiclin_tsv"]
 
 
 def read_multiclin(

@@ -4,6 +4,8 @@ Each gives a function from the pipeline to Examples that may be called again and
 fit is logged once, after the first full reading.
 """
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
