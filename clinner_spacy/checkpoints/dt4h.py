@@ -1,7 +1,7 @@
-"""The multi-task files of the DataTools4Heart project: one state_dict, an XLM-R encoder and a head a task or a task and language.
+"""The multi-task files of DataTools4Heart: one state_dict, an XLM-R encoder and a head a task, or a task and language.
 
-Keys are ``encoder.*`` and ``classifiers.<task>.{weight,bias}`` or ``<task>_<lang>_classifier.{weight,bias}``, all of them maybe under
-``model.``. A head has three rows: ``B-X``, ``I-X``, ``O``, with X the task in capitals.
+Keys are ``encoder.*`` and ``classifiers.<task>.{weight,bias}`` or ``<task>_<lang>_classifier.{weight,bias}``, all of
+them maybe under ``model.``. A head has three rows: ``B-X``, ``I-X``, ``O``, with X the task in capitals.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ BASE_MODEL = "FacebookAI/xlm-roberta-base"
 #: Rows of a published head in our order: O, B, I.
 ROWS = [2, 0, 1]
 
-HEAD = re.compile(r"(?:classifiers\.(?P<plain>\w+)|(?P<task>\w+?)_(?P<lang>[a-z]{2,3})_classifier)\.(?P<part>weight|bias)")
+HEAD = re.compile(
+    r"(?:classifiers\.(?P<plain>\w+)|(?P<task>\w+?)_(?P<lang>[a-z]{2,3})_classifier)\.(?P<part>weight|bias)"
+)
 
 
 class Head(NamedTuple):
@@ -49,9 +51,9 @@ def load_dt4h(
 ) -> Loaded:
     """Read a ``.pt`` file; its encoder's config and tokenizer, never weights, come from ``base_model``.
 
-    task: the tasks to take, by default all. Of heads for one language those of ``lang`` are taken; any is had by its own name, such
-    as ``disease_it_ner``. Raises ClinnerError for a pickled module, missing or misshapen heads, a task or language that isn't there and
-    a base model that the weights do not fit.
+    task: the tasks to take, by default all. Of heads for one language those of ``lang`` are taken; any is had by its
+    own name, such as ``disease_it_ner``. Raises ClinnerError for a pickled module, missing or misshapen heads, a task
+    or language that isn't there and a base model that the weights do not fit.
     """
     from clinner_spacy.models.encoder import Encoder, build_module, read_config, read_pieces
 
@@ -62,9 +64,10 @@ def load_dt4h(
     folder = fetch_encoder(base, local_files_only=reading.get("local_files_only", False), weights=False)
     config = read_config(folder)
     encoder = Encoder(build_module(config, False, weights, str(path)), config, read_pieces(folder))
-    if encoder.pieces.size > len(encoder.module.get_input_embeddings().weight):
+    if encoder.pieces.size > config.vocab_size:
         raise ClinnerError(
-            f"The tokenizer of {base} has {encoder.pieces.size} pieces, more than the encoder in {path} knows; name its own base_model."
+            f"The tokenizer of {base} has {encoder.pieces.size} pieces, more than the encoder in {path} knows; "
+            "name its own base_model."
         )
     tasks = {name: [head.task.upper()] for name, head in chosen.items()}
     rows = [(head.weight[ROWS].float().numpy(), head.bias[ROWS].float().numpy()) for head in chosen.values()]
@@ -88,21 +91,25 @@ def read_state(path: Path) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ClinnerError(
-            f"{path} holds a pickled module or other objects, which could run code when read; where you trust it, convert it with "
-            "torch.save(torch.load(path, weights_only=False).state_dict(), new_path)."
+            f"{path} holds a pickled module or other objects, which could run code when read; where you trust it, "
+            "convert it with torch.save(torch.load(path, weights_only=False).state_dict(), new_path)."
         ) from error
     except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise ClinnerError(f"{path} cannot be read as a PyTorch file ({type(error).__name__}); fetch it again.") from error
+        raise ClinnerError(
+            f"{path} cannot be read as a PyTorch file ({type(error).__name__}); fetch it again."
+        ) from error
     for wrapper in ("state_dict", "model_state_dict"):
         if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
             state = state[wrapper]
     if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise ClinnerError(f"{path} holds no state_dict but a {type(state).__name__}; save the model's state_dict() instead.")
+        raise ClinnerError(
+            f"{path} holds no state_dict but a {type(state).__name__}; save the model's state_dict() instead."
+        )
     return {str(key).removeprefix("module.").removeprefix("model."): value for key, value in state.items()}
 
 
 def split_state(state: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], list[Head]]:
-    """The encoder's tensors, without their prefix, and the heads. Raises ClinnerError naming the keys that don't fit."""
+    """The encoder's tensors, without their prefix, and the heads. Raises ClinnerError naming keys that don't fit."""
     parts: dict[tuple[str, str | None], dict[str, Any]] = {}
     encoder: dict[str, Any] = {}
     unknown: list[str] = []
@@ -117,16 +124,20 @@ def split_state(state: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], l
     if not parts or not encoder or unknown:
         what = "heads" if not parts else "encoder" if not encoder else "place for all of its keys"
         raise ClinnerError(
-            f"{path} has no {what}: `encoder.*` and `classifiers.<task>.*` or `<task>_<lang>_classifier.*` are read, and it has "
-            f"{_some(unknown or list(state))}."
+            f"{path} has no {what}: `encoder.*` and `classifiers.<task>.*` or `<task>_<lang>_classifier.*` are read, "
+            f"and it has {_some(unknown or list(state))}."
         )
-    width = encoder["embeddings.word_embeddings.weight"].shape[1] if "embeddings.word_embeddings.weight" in encoder else None
+    width = (
+        encoder["embeddings.word_embeddings.weight"].shape[1]
+        if "embeddings.word_embeddings.weight" in encoder
+        else None
+    )
     for (task, lang), part in parts.items():
         shapes = {name: tuple(value.shape) for name, value in part.items()}
         if shapes != {"weight": (3, width), "bias": (3,)}:
             raise ClinnerError(
-                f"The head of {task!r}{f' for {lang!r}' if lang else ''} in {path} has the shapes {shapes} where weight (3, {width}) "
-                "and bias (3,) are read; name another file."
+                f"The head of {task!r}{f' for {lang!r}' if lang else ''} in {path} has the shapes {shapes} "
+                f"where weight (3, {width}) and bias (3,) are read; name another file."
             )
     return encoder, [Head(task, lang, part["weight"], part["bias"]) for (task, lang), part in parts.items()]
 
@@ -142,7 +153,8 @@ def choose_heads(
     if wanted is None:
         if not usable:
             raise ClinnerError(
-                f"{path} has no head for the language {lang!r} but {there}; use a pipeline of one of these languages or set `task`."
+                f"{path} has no head for the language {lang!r} but {there}; "
+                "use a pipeline of one of these languages or set `task`."
             )
         return usable
     chosen = {name: usable.get(name) or by_name.get(name) for name in wanted}

@@ -1,6 +1,7 @@
 """Files of the Hugging Face hub: only those that are needed, and one sentence when one cannot be had.
 
-``HF_ENDPOINT``, ``HF_HUB_OFFLINE``, ``HF_HOME`` and the token of ``hf auth login`` work as everywhere; large files show a progress bar.
+``HF_ENDPOINT``, ``HF_HUB_OFFLINE``, ``HF_HOME`` and the token of ``hf auth login`` work as everywhere; large files
+show a progress bar.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Repository(NamedTuple):
     local_files_only: bool = False
 
     def fetch(self, *files: str) -> Path:
-        """Where the first of ``files`` that the repository has lies in the cache. Raises ClinnerError if it has none."""
+        """The first of ``files`` that the repository has, in the cache. Raises ClinnerError if it has none."""
         unknown: ClinnerError | None = None
         for file in files:
             try:
@@ -96,7 +97,7 @@ class Repository(NamedTuple):
 
 
 def fetch_encoder(name: str, revision: str | None = None, local_files_only: bool = False, weights: bool = True) -> Path:
-    """A directory with an encoder's config, tokenizer and, if asked for, weights: ``name`` itself or a hub repository's copy.
+    """A directory with an encoder's config, tokenizer and, if asked for, weights: ``name`` itself or its copy.
 
     Raises ClinnerError if it is neither, or a file of it is missing or cannot be reached.
     """
@@ -140,13 +141,14 @@ def _one_sentence(repository: Repository, file: str | None = None) -> Iterator[N
         ) from error
     except RepositoryNotFoundError as error:
         raise ClinnerError(
-            f"The hub has no repository {repository} (or it is private), and there is no such directory here; check the name."
+            f"The hub has no repository {repository} (or it is private), and there is no such directory here; "
+            "check the name."
         ) from error
     except RevisionNotFoundError as error:
         raise ClinnerError(f"The repository {repository} has no such revision; check `revision`.") from error
     except HFValidationError as error:
         raise ClinnerError(
-            f"{repository.name!r} is no file or directory here and cannot be a repository's name (owner/name); check it."
+            f"{repository.name!r} is no file or directory here and no repository's name (owner/name); check it."
         ) from error
     except EntryNotFoundError as error:
         raise _Absent from error

@@ -36,9 +36,9 @@ def load_checkpoint(
 ) -> Loaded:
     """Read published or saved weights.
 
-    checkpoint: "embedded", the directory of a spaCy pipeline that holds a "multiclin_ner", a DT4H ``.pt`` file or a directory with
-        one, the directory of a token classifier, or a repository of the hub with either (``owner/name``, or
-        ``owner/name/file.pt`` where it has several files), at ``revision``.
+    checkpoint: "embedded", the directory of a spaCy pipeline that holds a "multiclin_ner", a DT4H ``.pt`` file or a
+        directory with one, the directory of a token classifier, or a repository of the hub with either
+        (``owner/name``, or ``owner/name/file.pt`` where it has several files), at ``revision``.
     base_model: where the config and tokenizer of a ``.pt`` file's encoder are: a directory or a repository.
     task: the tasks or heads to take; of a token classifier, what to call its one task.
     labels: the tags of a token classifier whose config only counts them.
@@ -72,7 +72,9 @@ def load_checkpoint(
     repo, _, file = rest.partition("/")
     repository = Repository(f"{owner}/{repo}" if repo else owner, revision, local_files_only)
     if file and not file.endswith(STATE_SUFFIXES):
-        raise ClinnerError(f"checkpoint={checkpoint!r} is no file or directory here, and no owner/name of the hub; check it.")
+        raise ClinnerError(
+            f"checkpoint={checkpoint!r} is no file or directory here, and no owner/name of the hub; check it."
+        )
     files = [file] if file else repository.files()
     states = _states(files)
     if not file and (not states or ("config.json" in files and is_token_classifier(repository.fetch("config.json")))):
@@ -99,11 +101,14 @@ def _states(files: Any) -> list[str]:
     return sorted(
         file
         for file in files
-        if file.endswith(STATE_SUFFIXES) and Path(file).name not in ("training_args.bin", "optimizer.pt", "scheduler.pt")
+        if file.endswith(STATE_SUFFIXES)
+        and Path(file).name not in ("training_args.bin", "optimizer.pt", "scheduler.pt")
     )
 
 
 def _only(states: Sequence[str], checkpoint: str) -> str:
     if len(states) != 1:
-        raise ClinnerError(f"{checkpoint} has several weight files ({', '.join(states)}); name one, as {checkpoint}/{states[0]}.")
+        raise ClinnerError(
+            f"{checkpoint} has several weight files ({', '.join(states)}); name one, as {checkpoint}/{states[0]}."
+        )
     return states[0]

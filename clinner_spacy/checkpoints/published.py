@@ -37,8 +37,9 @@ def assemble(
     """The model and its architecture.
 
     name: of the encoder, for the record. encoder: a :class:`~clinner_spacy.models.encoder.Encoder`. heads: weight
-    (n_tags, width) and bias (n_tags,) of each task, in the order of ``tasks``, whose rows are the task's tags in canonical order
-    unless ``columns`` says otherwise. stray: see :func:`~clinner_spacy.models.multitask.build_multitask_tagger`.
+    (n_tags, width) and bias (n_tags,) of each task, in the order of ``tasks``, whose rows are the task's tags in
+    canonical order unless ``columns`` says otherwise. stray: see
+    :func:`~clinner_spacy.models.multitask.build_multitask_tagger`.
     """
     from clinner_spacy.models.transformer import fill
 

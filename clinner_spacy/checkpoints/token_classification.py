@@ -25,10 +25,13 @@ def load_token_classification(
     labels: Sequence[str] | None,
     reading: Reading,
 ) -> Loaded:
-    """Read the directory of a token classifier. An ``I`` that continues nothing opens a mention, as transformers' own pipeline has it.
+    """Read the directory of a token classifier.
 
-    name: what the checkpoint is called. task: the name of its one task, by default its label in lower case, or "ner" if it has several.
-    labels: the tags of its head in order, where its config only counts them (``LABEL_0``). Raises ClinnerError if tags make no scheme.
+    An ``I`` that continues nothing opens a mention, as transformers' own pipeline has it.
+
+    name: what the checkpoint is called. task: the name of its one task, by default its label in lower case, or "ner"
+    if it has several. labels: the tags of its head in order, where its config only counts them (``LABEL_0``). Raises
+    ClinnerError if tags make no scheme.
     """
     from clinner_spacy.models.encoder import read_tagger
 
@@ -54,20 +57,25 @@ def tags_of(config: Any, n_tags: int, labels: Sequence[str] | None, name: str) -
     """The tag of each row of the head, e.g. ``["O", "B-DRUG", "I-DRUG"]``."""
     tags = [str(config.id2label[n]) for n in range(n_tags)] if labels is None else list(labels)
     if len(tags) != n_tags:
-        raise ClinnerError(f"{name} has {n_tags} tags, but labels={tags} names {len(tags)}; name each of its tags, in order.")
+        raise ClinnerError(
+            f"{name} has {n_tags} tags, but labels={tags} names {len(tags)}; name each of its tags, in order."
+        )
     if labels is None and all(re.fullmatch(r"LABEL_\d+", tag) for tag in tags):
         raise ClinnerError(
-            f'{name} only counts its {n_tags} tags (LABEL_0, …); say what they are with `labels`, such as ["O", "B-DRUG", "I-DRUG"].'
+            f"{name} only counts its {n_tags} tags (LABEL_0, …); "
+            'say what they are with `labels`, such as ["O", "B-DRUG", "I-DRUG"].'
         )
     return tags
 
 
 def layout(tags: Sequence[str], name: str) -> tuple[list[str], list[int]]:
-    """The labels of a tag list, and for each tag its canonical column: 0 for O, 2n + 1 for B and 2n + 2 for I of label n."""
+    """The labels of a tag list, and for each tag its column: 0 for O, 2n + 1 for B, 2n + 2 for I of label n."""
     try:
         parsed = list(parse_tags(tags, scheme_of(set(tags))))
     except ClinnerError as error:
-        raise ClinnerError(f"{name} is no tagger of mentions: {error} Set `labels` to its real tags if you know them.") from error
+        raise ClinnerError(
+            f"{name} is no tagger of mentions: {error} Set `labels` to its real tags if you know them."
+        ) from error
     names = list(dict.fromkeys(label for _, label in parsed if label))
     if not names:
         raise ClinnerError(f"{name} is no tagger of mentions: its tags are {', '.join(tags)}; name another checkpoint.")

@@ -1,7 +1,7 @@
 """A Hugging Face encoder with its tokenizer: reading a published one, and keeping it without pickle or network.
 
-Built through ``AutoConfig``, ``AutoModel``, ``AutoModelForTokenClassification`` and ``AutoTokenizer`` only, as they are in
-transformers 4.48 to 5.x; code that comes with a repository is never run.
+Built through ``AutoConfig``, ``AutoModel``, ``AutoModelForTokenClassification`` and ``AutoTokenizer`` only, as they
+are in transformers 4.48 to 5.x; code that comes with a repository is never run.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ INITIALIZERS = {"normal_", "uniform_", "trunc_normal_", "kaiming_uniform_", "xav
 class Encoder:
     """``module`` maps (ids, attention_mask) to a sequence of vectors as its first output, float (n, length, width).
 
-    ``tagger``: the module is a token classifier without its last matrix product, which keeps what some architectures have
-    between their encoder and that product; else it is the bare encoder.
+    ``tagger``: the module is a token classifier without its last matrix product, which keeps what some architectures
+    have between their encoder and that product; else it is the bare encoder.
     """
 
     module: nn.Module
@@ -67,7 +67,7 @@ def read_config(path: Path) -> Any:
     except (OSError, ValueError, KeyError) as error:
         raise ClinnerError(
             f"{path / 'config.json'} describes no encoder that transformers knows by itself "
-            f"({type(error).__name__}: {_first_sentence(error)}); code shipped with a model is never run."
+            f"({_brief(error)}); code shipped with a model is never run."
         ) from error
 
 
@@ -79,11 +79,11 @@ def read_pieces(path: Path) -> PieceTokenizer:
         tokenizer = AutoTokenizer.from_pretrained(path, use_fast=True, local_files_only=True)
     except Exception as error:  # tokenizers raises bare Exception
         raise ClinnerError(
-            f"The tokenizer in {path} cannot be read ({type(error).__name__}: {_first_sentence(error)}); add its tokenizer.json."
+            f"The tokenizer in {path} cannot be read ({_brief(error)}); add its tokenizer.json."
         ) from error
     if not tokenizer.is_fast:
         raise ClinnerError(
-            f"The tokenizer in {path} has only a slow form ({type(tokenizer).__name__}); convert it to a tokenizer.json."
+            f"The tokenizer in {path} has only a slow form ({type(tokenizer).__name__}); add its tokenizer.json."
         )
     return PieceTokenizer(tokenizer.backend_tokenizer)
 
@@ -101,7 +101,9 @@ def read_tagger(path: Path) -> tuple[Encoder, Tensor, Tensor]:
     module = _from_pretrained(AutoModelForTokenClassification, path, config)
     head = getattr(module, "classifier", None)
     if not isinstance(head, nn.Linear):
-        raise ClinnerError(f"The token classifier in {path} ({type(module).__name__}) has no linear `classifier` to read.")
+        raise ClinnerError(
+            f"The token classifier in {path} ({type(module).__name__}) has no linear `classifier` to read."
+        )
     module.classifier = nn.Identity()
     weight = head.weight.detach()
     bias = head.bias.detach() if head.bias is not None else weight.new_zeros(len(weight))
@@ -129,7 +131,9 @@ def build_module(config: Any, tagger: bool, weights: Mapping[str, Tensor], sourc
     ]
     if wrong:
         shown = ", ".join(wrong[:3]) + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "")
-        raise ClinnerError(f"{source} does not fit the encoder that its config describes ({config.model_type}): {shown}.")
+        raise ClinnerError(
+            f"{source} does not fit the encoder that its config describes ({config.model_type}): {shown}."
+        )
     module.load_state_dict(given)
     return module
 
@@ -154,7 +158,8 @@ def encoder_from_bytes(data: bytes) -> Encoder:
         config = AutoConfig.for_model(**fields)
     except (ValueError, KeyError) as error:
         raise ClinnerError(
-            f"The saved encoder is of type {fields.get('model_type')!r}, which this version of transformers does not know; update it."
+            f"The saved encoder is of type {fields.get('model_type')!r}, which this version of transformers "
+            "does not know; update transformers."
         ) from error
     pieces = PieceTokenizer(Tokenizer.from_str(state["tokenizer"]))
     module = build_module(config, state["tagger"], load(state["weights"]), "The saved encoder")
@@ -162,7 +167,7 @@ def encoder_from_bytes(data: bytes) -> Encoder:
 
 
 def freeze(encoder: Encoder, depth: bool | int) -> None:
-    """Exclude from training the whole encoder (True), its embeddings and ``depth`` lowest layers (int), or nothing (False)."""
+    """Exclude from training all of it (True), its embeddings and ``depth`` lowest layers (int), or nothing (False)."""
     for parameter in encoder.module.parameters():
         parameter.requires_grad_(depth is not True)
     if depth is True or not depth:
@@ -170,14 +175,16 @@ def freeze(encoder: Encoder, depth: bool | int) -> None:
     n_layers = encoder.config.num_hidden_layers
     stacks = [part for part in encoder.module.modules() if isinstance(part, nn.ModuleList) and len(part) == n_layers]
     if not stacks or depth > n_layers:
-        raise ClinnerError(f"freeze={depth} asks for more layers than the {n_layers} of this encoder; lower it or use true.")
-    body = getattr(encoder.module, "base_model", encoder.module)
+        raise ClinnerError(
+            f"freeze={depth} asks for more layers than the {n_layers} of this encoder; lower it or use true."
+        )
+    body: Any = getattr(encoder.module, "base_model", encoder.module)
     for part in (getattr(body, "embeddings", body.get_input_embeddings()), *stacks[0][:depth]):
         part.requires_grad_(False)
 
 
 class _SkipInit(TorchFunctionMode):
-    """Leave new weights as they lie in memory: they are all overwritten, and drawing 300 million numbers takes seconds."""
+    """Leave new weights as they lie in memory: all are overwritten, and drawing 300 million numbers takes seconds."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if getattr(func, "__name__", "") in INITIALIZERS:
@@ -189,17 +196,15 @@ def _from_pretrained(factory: Any, path: Path, config: Any) -> nn.Module:
     try:
         module = factory.from_pretrained(path, config=config, local_files_only=True)
     except (OSError, ValueError, RuntimeError) as error:
-        raise ClinnerError(
-            f"The weights in {path} cannot be read ({type(error).__name__}: {_first_sentence(error)}); fetch them again."
-        ) from error
+        raise ClinnerError(f"The weights in {path} cannot be read ({_brief(error)}); fetch them again.") from error
     return module.float()
 
 
 def _without_pooler(module: nn.Module) -> nn.Module:
     if isinstance(getattr(module, "pooler", None), nn.Module):
-        module.pooler = None
+        setattr(module, "pooler", None)  # noqa: B010 - as an attribute, torch takes it for a tensor
     return module
 
 
-def _first_sentence(error: BaseException) -> str:
-    return str(error).strip().split("\n")[0].split(". ")[0][:200]
+def _brief(error: BaseException) -> str:
+    return f"{type(error).__name__}: " + str(error).strip().split("\n")[0].split(". ")[0][:200]

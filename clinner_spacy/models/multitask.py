@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, cast
 
 from spacy.tokens import Doc
 from thinc.api import Model
-from thinc.types import Floats2d
+from thinc.types import Floats1d, Floats2d
 
 from clinner_spacy.errors import ClinnerError
 
@@ -30,11 +30,12 @@ def build_multitask_tagger(
     (n_words, nO) of logits a document.
 
     An encoder that reads long texts in windows keeps the heads at its side and merges what the windows say: it sets
-    ``attrs["score_words"](tok2vec, docs, W, b, attrs)``, which is called instead when not training; ``attrs["widths"]``, the
-    number of columns a task, is set with them.
+    ``attrs["score_words"](tok2vec, docs, W, b, attrs)``, which is called instead when not training;
+    ``attrs["widths"]``, the number of columns a task, is set with them.
 
-    Two settings serve published heads read by such an encoder. columns: the column of each row of the heads, where their tags
-    are not BIO (several rows of a column: the best counts). stray: what an I that continues nothing means, "drop" or "open".
+    Two settings serve published heads read by such an encoder. columns: the column of each row of the heads, where
+    their tags are not BIO (several rows of a column: the best counts). stray: what an I that continues nothing means,
+    "drop" or "open".
     """
     return Model(
         "multitask_tagger",
@@ -59,12 +60,14 @@ def init(model: Model[Docs, Scores], X: Docs | None = None, Y: Scores | None = N
 
 def forward(model: Model[Docs, Scores], docs: Docs, is_train: bool) -> tuple[Scores, Callable[[Scores], Docs]]:
     tok2vec = model.get_ref("tok2vec")
-    W, b = model.get_param("W"), model.get_param("b")
+    W, b = cast(Floats2d, model.get_param("W")), cast(Floats1d, model.get_param("b"))
     score_words = tok2vec.attrs.get("score_words")
     if score_words is not None and not is_train:
         return score_words(tok2vec, docs, W, b, model.attrs), lambda d_scores: docs
     if model.attrs["columns"] is not None:
-        raise ClinnerError("These heads score other tags than B, I and O and cannot be trained; train new ones on the encoder.")
+        raise ClinnerError(
+            "These heads score other tags than B, I and O and cannot be trained; train new ones on the encoder."
+        )
     ops = model.ops
     vectors, backprop_vectors = tok2vec(docs, is_train)
     lengths = ops.asarray1i([len(vector) for vector in vectors])

@@ -27,7 +27,9 @@ def choose_device(device: str | None) -> torch.device:
         chosen = torch.device(device)
         torch.empty(0, device=chosen)
     except (RuntimeError, AssertionError) as error:
-        raise ClinnerError(f"The device {device!r} cannot be used on this machine; leave `device` out or name another.") from error
+        raise ClinnerError(
+            f"The device {device!r} cannot be used on this machine; leave `device` out or name another."
+        ) from error
     return chosen
 
 

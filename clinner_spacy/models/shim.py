@@ -1,4 +1,4 @@
-"""Holds a torch encoder inside a thinc model: its device, its precision, its updates by thinc's optimizer, its bytes."""
+"""Holds a torch encoder inside a thinc model: device, precision, updates by thinc's optimizer, bytes."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ class EncoderShim(Shim):
     def begin_update(self, batches: list[Batch]) -> tuple[Tensor, Callable[[Any], None]]:
         """The vectors of all batches' readings, float32 (n_read, width), and how to take their gradient back.
 
-        Of several batches only the inputs are kept: each is read once more when its gradient comes, with the same dropout,
-        so that memory does not grow with the length of the documents.
+        Of several batches only the inputs are kept: each is read once more when its gradient comes, with the same
+        dropout, so that memory does not grow with the length of the documents.
         """
         if not any(parameter.requires_grad for parameter in self._model.parameters()):
             return torch.cat([self.predict(batch).float() for batch in batches]), lambda gradient: None
@@ -93,9 +93,9 @@ class EncoderShim(Shim):
             if parameter.grad is not None:
                 # Without CuPy the optimizer works on the host, wherever the weights are.
                 ops = get_current_ops()
-                value, _ = optimizer(
-                    (self.id, name), torch2xp(parameter.data, ops=ops), torch2xp(parameter.grad, ops=ops)
-                )
+                value: Any = torch2xp(parameter.data, ops=ops)
+                gradient: Any = torch2xp(parameter.grad, ops=ops)
+                value, _ = optimizer((self.id, name), value, gradient)
                 parameter.data = xp2torch(value, device=parameter.device)
                 parameter.grad = None
         self._cast = None
@@ -136,6 +136,6 @@ class EncoderShim(Shim):
 
 
 def read(module: nn.Module, ids: Tensor, mask: Tensor | None, pieces: Tensor) -> Tensor:
-    """Encode windows and pick vectors: ids (n, length), pieces (n_read,) into the flattened windows -> (n_read, width)."""
+    """Encode windows, ids (n, length), and pick the vectors at ``pieces`` (n_read,) of them: (n_read, width)."""
     states = module(input_ids=ids, attention_mask=mask)[0]
     return states.flatten(0, 1)[pieces]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -58,17 +58,18 @@ def build_transformer(
 ) -> Model[Docs, Vectors]:
     """A vector a word, float (n_words, width) a document: the last layer at the word's first piece.
 
-    Words are the Doc's; those that hold nothing to read (white space, control characters) get zeros. Weights are read when the
-    model is initialized, or come with a saved pipeline; then neither ``name`` nor a network is needed.
+    Words are the Doc's; those that hold nothing to read (white space, control characters) get zeros. Weights are read
+    when the model is initialized, or come with a saved pipeline; then neither ``name`` nor a network is needed.
 
     name: a directory with config, tokenizer and weights, or a repository of the Hugging Face hub, at ``revision``.
-    window: pieces read at once, special tokens included, by default 512 or what the encoder has positions for; "sentence" reads
-        each sentence by itself where the Doc has sentence bounds.
-    overlap: pieces that neighbouring windows share, by default a quarter of the window. Nothing is cut and no word is split.
-    merge: what counts for a word that several windows hold: "center", the window in which it has most context, or "vote", each
+    window: pieces read at once, special tokens included, by default 512 or what the encoder has positions for;
+        "sentence" reads each sentence by itself where the Doc has sentence bounds.
+    overlap: pieces that neighbouring windows share, by default a quarter of the window. Nothing is cut and no word is
+    split. merge: what counts for a word that several windows hold: "center", the window in which it has most context,
+    or "vote", each
         window's best tag, as the publisher of the DT4H models does. Vectors for training are always those of "center".
-    precision: of the weights at inference: "fp32", "bf16", "fp16", or "auto", bf16 where the device computes in it. Training keeps
-        float32 weights, and computes in bf16 where inference does.
+    precision: of the weights at inference: "fp32", "bf16", "fp16", or "auto", bf16 where the device computes in it.
+        Training keeps float32 weights, and computes in bf16 where inference does.
     batch_tokens: tokens the encoder reads in one call, padding included; lower it if memory runs out.
     freeze: true keeps the encoder as it is in training, a number its embeddings and that many of its lowest layers.
     device: e.g. "cuda:1"; by default where thinc's arrays are.
@@ -107,7 +108,7 @@ def fill(model: Model[Docs, Vectors], encoder: Encoder) -> None:
 
 
 def shim_of(model: Model[Docs, Vectors]) -> EncoderShim:
-    return model.shims[0]
+    return cast(EncoderShim, model.shims[0])
 
 
 def forward(model: Model[Docs, Vectors], docs: Docs, is_train: bool) -> tuple[Vectors, Callable[[Vectors], Docs]]:
@@ -116,7 +117,7 @@ def forward(model: Model[Docs, Vectors], docs: Docs, is_train: bool) -> tuple[Ve
     plan, parts = prepare(model, docs, every=False)
     order = np.concatenate([part.readings for part in parts]) if parts else np.empty(0, dtype=np.int64)
     words = plan.word[order]
-    Y = model.ops.alloc2f(sum(lengths), model.get_dim("nO"))
+    Y: Any = model.ops.alloc2f(sum(lengths), model.get_dim("nO"))
     if not parts:
         return split(Y, lengths), lambda dY: docs
     if not is_train:
@@ -138,14 +139,15 @@ def score_words(
 ) -> list[Floats2d]:
     """The log-probability of each task's tags for every word, float (n_words, n_columns) a document.
 
-    W (n_tags, width), b (n_tags,): the heads of all tasks, which join the encoder on its device, so that only scores leave it.
-    heads: ``widths``, ``columns`` and ``stray`` as :func:`~clinner_spacy.models.multitask.build_multitask_tagger` has them. The
-    rows of words without a piece are NaN: nothing was read there.
+    W (n_tags, width), b (n_tags,): the heads of all tasks, which join the encoder on its device, so that only scores
+    leave it. heads: ``widths``, ``columns`` and ``stray`` as
+    :func:`~clinner_spacy.models.multitask.build_multitask_tagger` has them. The rows of words without a piece are
+    NaN: nothing was read there.
     """
     shim, settings = shim_of(model), model.attrs["settings"]
     widths = heads["widths"] or [len(b)]
     plan, parts = prepare(model, docs, every=settings.merge == "vote")
-    Y = np.full((sum(len(doc) for doc in docs), sum(widths)), np.nan, dtype=np.float32)
+    Y: Any = np.full((sum(len(doc) for doc in docs), sum(widths)), np.nan, dtype=np.float32)
     if parts:
         with torch.inference_mode():
             logits = torch.empty(len(plan.word), len(b), device=shim.device)
@@ -175,10 +177,12 @@ def merge_readings(
 
 
 def prepare(model: Model[Docs, Vectors], docs: Docs, every: bool) -> tuple[Plan, list[Batch]]:
-    """Cut the words into pieces, lay windows over them and fill batches. every: read a word in each window that holds it."""
+    """Cut words into pieces, lay windows and fill batches. every: read a word in each window that holds it."""
     encoder, settings = shim_of(model).encoder, model.attrs["settings"]
     if encoder is None:
-        raise ClinnerError(f"The encoder {settings.name!r} has not been read; initialize the pipeline or load a saved one.")
+        raise ClinnerError(
+            f"The encoder {settings.name!r} has not been read; initialize the pipeline or load a saved one."
+        )
     size, overlap = window_size(settings, encoder)
     pieces = encoder.pieces(docs, size)
     plan = plan_windows(pieces.counts, stretches(docs, settings.window), size, overlap, every)
@@ -187,22 +191,25 @@ def prepare(model: Model[Docs, Vectors], docs: Docs, every: bool) -> tuple[Plan,
 
 
 def window_size(settings: Settings, encoder: Encoder) -> tuple[int, int]:
-    """Pieces of text a window, and its overlap. Raises ClinnerError if the encoder cannot read so many, or too few are left."""
+    """Pieces of text a window, and its overlap. Raises ClinnerError if the encoder cannot read so many."""
     limit = encoder.max_tokens
     window = settings.window if isinstance(settings.window, int) else min(DEFAULT_WINDOW, limit)
     if window > limit:
-        raise ClinnerError(f"window={window} is more than the {limit} pieces that {settings.name} has positions for; lower it.")
+        raise ClinnerError(
+            f"window={window} is more than the {limit} pieces that {settings.name} has positions for; lower it."
+        )
     overlap = window // 4 if settings.overlap is None else settings.overlap
     size = window - encoder.n_special
     if not 0 <= overlap < size:
         raise ClinnerError(
-            f"overlap={overlap} must be 0 or more and less than the window's {size} pieces of text; lower it or raise `window`."
+            f"overlap={overlap} must be from 0 to less than the window's {size} pieces of text; "
+            "lower it or raise `window`."
         )
     return size, overlap
 
 
 def stretches(docs: Docs, window: int | str | None) -> list[int]:
-    """Words of each stretch of text that is read by itself: documents, or sentences where that is asked for and known."""
+    """Words of each stretch of text read by itself: documents, or sentences where that is asked for and known."""
     if window != "sentence":
         return [len(doc) for doc in docs]
     return [

@@ -26,9 +26,9 @@ def log_probabilities(logits: Tensor, widths: Sequence[int]) -> Tensor:
 def vote(log_probs: Tensor, owner: Tensor, n_words: int, widths: Sequence[int]) -> Tensor:
     """One vote a reading for its best tag; a word's score is the mean over the readings that voted for the winner.
 
-    log_probs: float (n_readings, n_columns). owner: int (n_readings,), the word that is read, 0 to ``n_words`` - 1, ascending.
-    Returns float (n_words, n_columns). On a tie a tag other than O wins; among those the one that was voted for first. That
-    is the reference inference of the DT4H models.
+    log_probs: float (n_readings, n_columns). owner: int (n_readings,), the word that is read, 0 to ``n_words`` - 1,
+    ascending. Returns float (n_words, n_columns). On a tie a tag other than O wins; among those the one that was
+    voted for first. That is the reference inference of the DT4H models.
     """
     return torch.cat([_vote(part, owner, n_words) for part in log_probs.split(list(widths), dim=1)], dim=1)
 

@@ -17,9 +17,9 @@ Ints = NDArray[np.int64]
 class Batch(NamedTuple):
     """One call of the encoder.
 
-    ``ids``: int (n_windows, length), pieces with their special tokens, padded. ``lengths``: int (n_windows,), without padding.
-    ``readings``: int (n_read,), positions in the plan's readings. ``pieces``: int (n_read,), where each is read, counted in
-    the flattened ``ids``.
+    ``ids``: int (n_windows, length), pieces with their special tokens, padded. ``lengths``: int (n_windows,), without
+    padding. ``readings``: int (n_read,), positions in the plan's readings. ``pieces``: int (n_read,), where each is
+    read, counted in the flattened ``ids``.
     """
 
     ids: Ints
@@ -29,7 +29,7 @@ class Batch(NamedTuple):
 
 
 def pack(lengths: Ints, batch_tokens: int) -> Iterator[Ints]:
-    """Windows sorted by length, the longest first, as many together as fit ``batch_tokens`` when padded, but at least one."""
+    """Windows, longest first, as many together as fit ``batch_tokens`` when padded, but at least one."""
     order = np.argsort(-lengths, kind="stable")
     start = 0
     while start < len(order):

@@ -1,6 +1,7 @@
 """Words -> subword pieces, as ``is_split_into_words=True`` would cut them, with no Python loop over words.
 
-A word's pieces do not depend on its neighbours, so each distinct word of a batch is cut once and looked up for the rest.
+A word's pieces do not depend on its neighbours, so each distinct word of a batch is cut once and looked up for the
+rest.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ CHARS_A_PIECE = 64
 class Pieces(NamedTuple):
     """The pieces of a batch's words, one document after the other.
 
-    ``ids``: int (n_pieces,), rows of the encoder's vocabulary. ``counts``: int (n_words,), pieces a word; 0 where a word has
-    none (white space, control and zero-width characters, or what the tokenizer's normalizer removes).
+    ``ids``: int (n_pieces,), rows of the encoder's vocabulary. ``counts``: int (n_words,), pieces a word; 0 where a
+    word has none (white space, control and zero-width characters, or what the tokenizer's normalizer removes).
     """
 
     ids: NDArray[np.int64]
@@ -78,7 +79,8 @@ def _distinct_words(docs: Sequence[Doc]) -> tuple[list[str], NDArray[np.int64]]:
     orths = [doc.to_array([ORTH]) for doc in docs]
     distinct, which = np.unique(np.concatenate(orths) if orths else np.empty(0, np.uint64), return_inverse=True)
     stores = list({id(doc.vocab): doc.vocab.strings for doc in docs}.values())
-    words = [next(store[int(orth)] for store in stores if int(orth) in store) for orth in distinct]
+    # A StringStore has its hashes, too, though its annotations know of strings only.
+    words = [next(store[orth] for store in stores if orth in store) for orth in distinct.tolist()]  # type: ignore[operator]
     return words, which.astype(np.int64)
 
 

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 
 def open_strays(scores: NDArray[np.floating], lengths: Sequence[int], widths: Sequence[int]) -> None:
-    """Where the best tag of a word is an I that no B or I of its label stands before, let B and I trade scores, in place.
+    """Where a word's best tag is an I with no B or I of its label before it, let B and I trade scores, in place.
 
-    scores: float (n_words, n_columns) of a batch; rows of NaN were not read and are passed over. lengths: words a document.
-    widths: columns a task, in the order O, B-X, I-X, B-Y, I-Y, … So read Hugging Face's token-classification pipelines.
+    scores: float (n_words, n_columns) of a batch; rows of NaN were not read and are passed over. lengths: words a
+    document. widths: columns a task, in the order O, B-X, I-X, B-Y, I-Y, … So read Hugging Face's
+    token-classification pipelines.
     """
     read = np.flatnonzero(~np.isnan(scores).any(axis=1))
     if not len(read):

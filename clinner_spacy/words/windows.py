@@ -1,8 +1,8 @@
 """Where an encoder's windows lie over a text's pieces, and which window each word is read in.
 
-Windows lie on a grid of ``size - overlap`` pieces. A window may begin or end inside a word: such a piece of a word is only
-context, for a word is read where it stands whole. Where the overlap is too short for that, the next window begins earlier,
-at the word's start. So nothing is cut, and a word is never split.
+Windows lie on a grid of ``size - overlap`` pieces. A window may begin or end inside a word: such a piece of a word is
+only context, for a word is read where it stands whole. Where the overlap is too short for that, the next window
+begins earlier, at the word's start. So nothing is cut, and a word is never split.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ Ints = NDArray[np.int64]
 class Plan(NamedTuple):
     """Windows over the pieces of a batch, and the readings of its words in them.
 
-    ``begin``, ``end``: int (n_windows,), pieces of the batch. ``word``, ``window``, ``piece``: int (n_readings,), the word
-    that is read, the window it is read in, and its first piece, counted from the window's first. Readings are sorted by
-    word, then by window; words without pieces have none.
+    ``begin``, ``end``: int (n_windows,), pieces of the batch. ``word``, ``window``, ``piece``: int (n_readings,), the
+    word that is read, the window it is read in, and its first piece, counted from the window's first. Readings are
+    sorted by word, then by window; words without pieces have none.
     """
 
     begin: Ints
