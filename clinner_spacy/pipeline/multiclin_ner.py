@@ -43,6 +43,13 @@ DEFAULT_SPANS_KEY = "sc"
         "base_model": None,
         "revision": None,
         "task": None,
+        "labels": None,
+        "window": None,
+        "overlap": None,
+        "precision": "auto",
+        "device": None,
+        "batch_tokens": 8192,
+        "local_files_only": False,
         "tasks": {},
         "spans_key": DEFAULT_SPANS_KEY,
         "annotate": "both",
@@ -60,27 +67,44 @@ def make_multiclin_ner(
     base_model: str | None,
     revision: str | None,
     task: str | list[str] | None,
+    labels: list[str] | None,
+    window: int | Literal["sentence"] | None,
+    overlap: int | None,
+    precision: Literal["auto", "fp32", "bf16", "fp16"],
+    device: str | None,
+    batch_tokens: int,
+    local_files_only: bool,
     tasks: dict[str, list[str]],
     spans_key: str,
     annotate: Annotate,
     threshold: float,
     scorer: Callable | None,
 ) -> MultiClinNER:
-    """Create the component; see :class:`MultiClinNER` for the settings."""
+    """Create the component; see :class:`MultiClinNER`, and :func:`clinner_spacy.checkpoints.load_checkpoint` for the
+    settings from ``base_model`` to ``local_files_only``, which are for published checkpoints."""
     return MultiClinNER(
         nlp.vocab,
         model,
         name,
         checkpoint=checkpoint if model is None else None,
-        base_model=base_model,
-        revision=revision,
-        task=task,
+        checkpoint_settings={
+            "base_model": base_model,
+            "revision": revision,
+            "task": task,
+            "labels": labels,
+            "lang": nlp.lang,
+            "window": window,
+            "overlap": overlap,
+            "precision": precision,
+            "device": device,
+            "batch_tokens": batch_tokens,
+            "local_files_only": local_files_only,
+        },
         tasks=tasks,
         spans_key=spans_key,
         annotate=annotate,
         threshold=threshold,
         scorer=scorer,
-        lang=nlp.lang,
     )
 
 
@@ -102,22 +126,19 @@ class MultiClinNER(TrainablePipe):
         name: str = "multiclin_ner",
         *,
         checkpoint: str | None = None,
-        base_model: str | None = None,
-        revision: str | None = None,
-        task: str | list[str] | None = None,
+        checkpoint_settings: dict[str, Any] | None = None,
         tasks: dict[str, list[str]] | None = None,
         spans_key: str = DEFAULT_SPANS_KEY,
         annotate: Annotate = "both",
         threshold: float = 0.0,
         scorer: Callable | None = None,
-        lang: str = "xx",
     ) -> None:
         self.vocab = vocab
         self.model = model
         self.name = name
         self.cfg: dict[str, Any] = {"tasks": dict(tasks or {})}
         self.checkpoint = checkpoint
-        self.checkpoint_settings = {"base_model": base_model, "revision": revision, "task": task, "lang": lang}
+        self.checkpoint_settings = dict(checkpoint_settings or {})
         self.architecture: dict[str, Any] | None = None
         self.spans_key = spans_key
         self.annotate = annotate
@@ -151,9 +172,7 @@ class MultiClinNER(TrainablePipe):
         if self.model is not None:
             return
         if self.checkpoint is None:
-            raise ClinnerError(
-                f"Component {self.name!r} has neither a model nor a checkpoint; set one in its config."
-            )
+            raise ClinnerError(f"Component {self.name!r} has neither a model nor a checkpoint; set one in its config.")
         loaded = load_checkpoint(self.checkpoint, **self.checkpoint_settings)
         self.model, self.architecture = loaded.model, loaded.architecture
         self._set_tasks(loaded.tasks)
