@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from clinner_spacy.errors import ClinnerError
 
 #: Modules of this folder that each define one command.
-COMMANDS = ("convert", "evaluate")
+COMMANDS = ("predict", "render", "info", "convert", "evaluate")
 
 
 class OneSentenceErrors(TyperGroup):

@@ -1,0 +1,70 @@
+"""``multiclin predict``: texts -> a span table, or brat files."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clinner_spacy.cli.annotate import annotate_texts, with_progress
+from clinner_spacy.cli.model import (
+    DEFAULT_MODEL,
+    BaseModelOption,
+    LangOption,
+    ModelOption,
+    RevisionOption,
+    TaskOption,
+    ThresholdOption,
+    build_nlp,
+    task_of_label,
+)
+from clinner_spacy.cli.texts import Texts
+from clinner_spacy.corpora.brat import write_brat
+from clinner_spacy.corpora.multiclin import write_multiclin_tsv
+
+HELP = """Find mentions in texts and write them as a table.
+
+INPUT is a directory with .txt files, at any depth, one file, or - for standard input. The table has the columns
+filename (the file's name without .txt), label, start_span, end_span and text; offsets count characters of the UTF-8
+text, from 0, end exclusive. With --format brat OUTPUT is a new directory with a copy of each text and its .ann.
+
+\b
+Examples:
+  multiclin predict notes/ found.tsv
+  multiclin predict notes/ found.tsv --lang es --task disease --threshold 0.8
+  multiclin predict notes/ brat/ --format brat --model training/model-best
+  multiclin predict notes/ found.tsv --n-process 4
+"""
+
+
+class Format(StrEnum):
+    """What to write."""
+
+    tsv = "tsv"
+    brat = "brat"
+
+
+def register(app: typer.Typer) -> None:
+    app.command("predict", help=HELP)(predict)
+
+
+def predict(
+    source: Annotated[str, typer.Argument(metavar="INPUT", help="A directory of .txt files, one file, or -.")],
+    output: Annotated[Path, typer.Argument(help="The table to write, or with --format brat a new directory.")],
+    model: ModelOption = DEFAULT_MODEL,
+    base_model: BaseModelOption = None,
+    revision: RevisionOption = None,
+    lang: LangOption = None,
+    task: TaskOption = None,
+    threshold: ThresholdOption = None,
+    format: Annotated[Format, typer.Option(help="What to write.")] = Format.tsv,
+    n_process: Annotated[int, typer.Option(min=1, help="Processes that read at the same time.")] = 1,
+) -> None:
+    texts = Texts(source)
+    nlp = build_nlp(model, lang=lang, task=task, threshold=threshold, base_model=base_model, revision=revision)
+    labels = task_of_label(nlp, task)
+    documents = (text.to_document() for text in annotate_texts(with_progress(texts), nlp, labels, n_process))
+    write = write_brat if format is Format.brat else write_multiclin_tsv
+    write(output, documents)
