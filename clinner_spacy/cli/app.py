@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -18,11 +17,13 @@ COMMANDS = ("predict", "render", "info", "convert", "evaluate")
 class OneSentenceErrors(TyperGroup):
     """A command group that shows a :class:`ClinnerError` as its sentence, without a traceback."""
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except ClinnerError as error:
-            raise click.ClickException(str(error)) from error
+            # Not a ClickException: newer versions of Typer know only those of a click of their own.
+            typer.echo(f"Error: {error}", err=True)
+            raise typer.Exit(1) from error
 
 
 app = typer.Typer(

@@ -52,7 +52,7 @@ def register(app: typer.Typer) -> None:
 
 def predict(
     source: Annotated[str, typer.Argument(metavar="INPUT", help="A directory of .txt files, one file, or -.")],
-    output: Annotated[Path, typer.Argument(help="The table to write, or with --format brat a new directory.")],
+    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="The table, or a new directory.")],
     model: ModelOption = DEFAULT_MODEL,
     base_model: BaseModelOption = None,
     revision: RevisionOption = None,

@@ -40,7 +40,7 @@ def register(app: typer.Typer) -> None:
 
 def render(
     source: Annotated[str, typer.Argument(metavar="INPUT", help="A directory of .txt files, one file, or -.")],
-    output: Annotated[Path, typer.Argument(help="The page to write.")],
+    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="The page to write.")],
     model: ModelOption = DEFAULT_MODEL,
     base_model: BaseModelOption = None,
     revision: RevisionOption = None,
