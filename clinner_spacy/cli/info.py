@@ -41,7 +41,7 @@ def register(app: typer.Typer) -> None:
 
 
 def info(
-    model: Annotated[str, typer.Argument(metavar="[MODEL]", help="As --model of predict: a name or a path.")] = DEFAULT_MODEL,
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="As --model of predict.")] = DEFAULT_MODEL,
     base_model: BaseModelOption = None,
     revision: RevisionOption = None,
     lang: LangOption = None,
