@@ -1,7 +1,7 @@
 """A linear chain over the tags of one task: transition scores learned beside the tag scores.
 
-Source: Lafferty, McCallum, Pereira (2001), "Conditional Random Fields". Sequences run side by side, one step in time for
-all of them, so the Python loop is over the words of the longest sequence and not over all words.
+Source: Lafferty, McCallum, Pereira (2001), "Conditional Random Fields". Sequences run side by side, one step in time
+for all of them, so the Python loop is over the words of the longest sequence and not over all words.
 """
 
 from __future__ import annotations

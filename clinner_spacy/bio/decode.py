@@ -24,11 +24,11 @@ class Spans(NamedTuple):
 def decode(tags: NDArray[np.int64], scores: NDArray[np.floating], first: NDArray[np.bool_]) -> Spans:
     """Read spans off a tag a word.
 
-    tags: int (n_words,), columns of one task (0 is O, 2n + 1 is B and 2n + 2 is I of label n). scores: float (n_words,),
-    the probability of that tag. first: bool (n_words,), True at each document's first word.
+    tags: int (n_words,), columns of one task (0 is O, 2n + 1 is B and 2n + 2 is I of label n). scores: float
+    (n_words,), the probability of that tag. first: bool (n_words,), True at each document's first word.
 
-    ``B-X`` opens a mention and closes the one before, ``O`` closes, ``I-X`` continues an open mention of the same label;
-    any other ``I`` neither opens nor closes nor continues. That is how the publisher of the DT4H models reads tags,
+    ``B-X`` opens a mention and closes the one before, ``O`` closes, ``I-X`` continues an open mention of the same
+    label; any other ``I`` neither opens nor closes nor continues. That is how the publisher of the DT4H models reads tags,
     and it cannot yield an illegal span whatever the tags are.
     """
     n = len(tags)

@@ -60,7 +60,7 @@ def load_checkpoint(
     dt4h: dict[str, Any] = {"base_model": base_model, "task": task, "lang": lang, "reading": reading}
     path = EMBEDDED if checkpoint == "embedded" else Path(checkpoint)
     if is_pipeline_dir(path):
-        return load_pipeline_dir(path)
+        return load_pipeline_dir(path, task)
     if path.is_file():
         return load_dt4h(path, **dt4h)
     if path.is_dir():

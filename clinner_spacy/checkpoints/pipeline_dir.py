@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import srsly
 from spacy.util import load_config, registry
 
+from clinner_spacy.bio.tagset import TagSet
 from clinner_spacy.checkpoints.loaded import Loaded
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.models.heads import resize_heads
 from clinner_spacy.models.weights import model_from_bytes
 
 FACTORY = "multiclin_ner"
@@ -22,10 +25,11 @@ def is_pipeline_dir(path: Path) -> bool:
     return (path / "config.cfg").is_file() and (path / "meta.json").is_file()
 
 
-def load_pipeline_dir(path: Path) -> Loaded:
-    """Read the first "multiclin_ner" of the pipeline saved at ``path``.
+def load_pipeline_dir(path: Path, task: str | Sequence[str] | None = None) -> Loaded:
+    """Read the first "multiclin_ner" of the pipeline saved at ``path``; ``task``: the tasks to keep, by default all.
 
-    Raises ClinnerError if there is none, if it listens to another component's encoder, or if a file is missing or damaged.
+    Raises ClinnerError if there is none, if it listens to another component's encoder, if it lacks a task, or if a file
+    is missing or damaged.
     """
     name, block = _component(path)
     cfg = read_cfg(path / name)
@@ -37,8 +41,15 @@ def load_pipeline_dir(path: Path) -> Loaded:
     model = registry.resolve({"model": architecture})["model"]
     weights = path / name / "model.safetensors"
     model_from_bytes(model, weights.read_bytes(), str(weights))
+    tasks = _chosen(cfg["tasks"], task, path)
+    resize_heads(model, TagSet(cfg["tasks"]), TagSet(tasks))
     meta = srsly.read_json(path / "meta.json")
-    return Loaded(model, cfg["tasks"], architecture, {"format": "spaCy pipeline", "name": meta.get("name", path.name), **_about(meta)})
+    return Loaded(
+        model,
+        tasks,
+        architecture,
+        {"format": "spaCy pipeline", "name": meta.get("name", path.name), **_about(meta)},
+    )
 
 
 def read_cfg(path: Path) -> dict[str, Any]:
@@ -59,6 +70,14 @@ def _component(path: Path) -> tuple[str, dict[str, Any]]:
         if block.get("factory") == FACTORY:
             return name, block
     raise ClinnerError(f"{path} holds no {FACTORY!r} but {sorted(components)}; name another pipeline.")
+
+
+def _chosen(tasks: dict[str, list[str]], names: str | Sequence[str] | None, path: Path) -> dict[str, list[str]]:
+    names = list(tasks) if names is None else [names] if isinstance(names, str) else list(names)
+    unknown = [name for name in names if name not in tasks]
+    if unknown:
+        raise ClinnerError(f"task={unknown[0]!r} is not in {path}, which has {', '.join(tasks)}; choose of these.")
+    return {name: tasks[name] for name in names}
 
 
 def _about(meta: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """clinner.SpellingEmbed.v1: a vector for each word from its spelling, computed once for each distinct word.
 
-A batch holds most words many times over, and the next batch holds them again. So distinct words are embedded, not words,
-and when predicting their vectors are kept from batch to batch: the embedding may be rich at hardly any cost in speed.
+A batch holds most words many times over, and the next batch holds them again. So distinct words are embedded, not
+words, and when predicting their vectors are kept from batch to batch: the embedding may be rich at hardly any cost in
+speed.
 """
 
 from __future__ import annotations
@@ -30,7 +31,11 @@ MAX_KEPT = 100_000
 
 
 def build_spelling_embed(
-    width: int, rows: int, maxout_pieces: int = 3, ngram_vectors: str | Path | None = None, ngram_shape: Sequence[int] = (0, 0)
+    width: int,
+    rows: int,
+    maxout_pieces: int = 3,
+    ngram_vectors: str | Path | None = None,
+    ngram_shape: Sequence[int] = (0, 0),
 ) -> Model[Docs, list[Floats2d]]:
     """Embed words by norm, prefix, suffix and shape (hash tables of up to ``rows`` rows) and character n-grams.
 
@@ -68,7 +73,7 @@ def read_floret(path: str | Path) -> tuple[NDArray[np.float32], dict]:
             n_rows, width, minn, maxn, hash_count, hash_seed, bow, eow = file.readline().split()
             table = np.loadtxt(file, dtype=np.float32, usecols=range(1, int(width) + 1), comments=None)
     except OSError as error:
-        raise ClinnerError(f"ngram_vectors={path} cannot be read: {error.strerror}; train it with floret first.") from error
+        raise ClinnerError(f"ngram_vectors={path} cannot be read: {error.strerror}; make it with floret.") from error
     settings = {"minn": int(minn), "maxn": int(maxn), "hash_count": int(hash_count), "hash_seed": int(hash_seed)}
     return table.reshape(int(n_rows), int(width)), settings | {"bow": bow, "eow": eow}
 
@@ -136,7 +141,9 @@ class Kept:
     def vectors(self, model: Model, vocab: Vocab, orths: NDArray[np.uint64]) -> Floats2d:
         """Vectors of distinct words, float (n_distinct, width), computed for those not met before."""
         # Averaged parameters are swapped in and out without a training step between.
-        parameters = [node.get_param(name) for node in model.walk() for name in node.param_names if node.has_param(name)]
+        parameters = [
+            node.get_param(name) for node in model.walk() for name in node.param_names if node.has_param(name)
+        ]
         same = len(parameters) == len(self.parameters) and all(
             a is b for a, b in zip(parameters, self.parameters, strict=True)
         )

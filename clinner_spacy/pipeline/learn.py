@@ -41,8 +41,8 @@ def tagging_loss(
 ) -> tuple[float, NDArray[np.floating], NDArray[np.floating] | None]:
     """Negative log likelihood of the gold tags, summed over words and tasks, and its gradients.
 
-    logits: float (n_words, n_columns). tags: int (n_words, n_tasks); UNKNOWN adds no loss and no gradient. lengths: words
-    of each document. transitions: float (n_columns, n_columns), or None to take each word by itself.
+    logits: float (n_words, n_columns). tags: int (n_words, n_tasks); UNKNOWN adds no loss and no gradient. lengths:
+    words of each document. transitions: float (n_columns, n_columns), or None to take each word by itself.
     Returns the loss and its gradients by the logits and by the transitions.
     """
     gradient = np.zeros_like(logits)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 import srsly
+from numpy.typing import NDArray
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
@@ -81,7 +81,12 @@ def make_multiclin_ner(
     scorer: Callable | None,
 ) -> MultiClinNER:
     """Create the component; see :class:`MultiClinNER`, and :func:`clinner_spacy.checkpoints.load_checkpoint` for the
-    settings from ``base_model`` to ``local_files_only``, which are for published checkpoints."""
+    settings from ``base_model`` to ``local_files_only``, which are for published checkpoints.
+
+    Raises ClinnerError if both a model and a checkpoint other than the default are given.
+    """
+    if model is not None and checkpoint not in (None, "embedded"):
+        raise ClinnerError(f"Component {name!r} is given both a model and checkpoint={checkpoint!r}; set one to null.")
     return MultiClinNER(
         nlp.vocab,
         model,
@@ -216,11 +221,11 @@ class MultiClinNER(TrainablePipe):
         A checkpoint named in the config is read and trained on: its tasks keep their weights, new ones are added.
         """
         validate_get_examples(get_examples, "MultiClinNER.initialize")
-        known = self.tasks
-        if self.checkpoint is not None or self.model is None:
+        tasks = labels or self.tasks  # those of the config, or of a model trained before
+        if self.model is None:
             self.load()
-            known |= self.tasks
-        tasks = labels or known or self._tasks_of(get_examples())
+            tasks = labels or self._tasks_of(get_examples(), self.tasks)
+        tasks = tasks or self._tasks_of(get_examples(), {})
         if not tasks:
             raise ClinnerError(
                 f"The training data of component {self.name!r} has no span group but {self.spans_key!r}; store gold "
@@ -231,13 +236,18 @@ class MultiClinNER(TrainablePipe):
             sample = [example.predicted for _, example in zip(range(10), get_examples(), strict=False)]
             self.model.initialize(X=[doc for doc in sample if len(doc)] or None)
 
-    def _tasks_of(self, examples: Iterable[Example]) -> dict[str, list[str]]:
-        tasks: dict[str, set[str]] = {}
+    def _tasks_of(self, examples: Iterable[Example], known: dict[str, list[str]]) -> dict[str, list[str]]:
+        """Known tasks and labels in their order, then those of the examples' span groups in alphabetical order."""
+        found: dict[str, set[str]] = {}
         for example in examples:
             for key, group in example.reference.spans.items():
                 if key != self.spans_key:
-                    tasks.setdefault(key, set()).update(span.label_ for span in group)
-        return {task: sorted(labels) for task, labels in sorted(tasks.items()) if labels}
+                    found.setdefault(key, set()).update(span.label_ for span in group)
+        tasks = {task: list(labels) for task, labels in known.items()}
+        for task in sorted(task for task, labels in found.items() if labels):
+            old = tasks.get(task, [])
+            tasks[task] = old + sorted(found[task].difference(old))
+        return tasks
 
     def _resize(self, tasks: dict[str, list[str]]) -> None:
         old = self.tagset

@@ -51,7 +51,10 @@ def predictions(
     first = np.diff(doc_of, prepend=-1) > 0
     for task, columns in tagset.columns.items():
         x = logits[:, columns]
-        tags = x.argmax(axis=1) if transitions is None else best_path(x, counts[counts > 0], transitions[columns, columns])
+        if transitions is None:
+            tags = x.argmax(axis=1)
+        else:
+            tags = best_path(x, counts[counts > 0], transitions[columns, columns])
         probabilities = probability(x, tags)
         spans = decode(tags, probabilities, first)
         labels = tagset.tasks[task]

@@ -29,9 +29,9 @@ def score_tasks(
     """Score ``predicted.spans[spans_key]`` against ``reference.spans[task]`` for each task (name -> its labels).
 
     A document whose reference lacks a task's group was not annotated for it and does not count there. A predicted span
-    belongs to the tasks that have its label. Spans match by character offsets, so the tokens of the two Docs may
-    differ. Measures are those of :mod:`clinner_spacy.scoring.spans`, from 0 to 1, or None where no document was
-    annotated: strict ``spans_sc_p``, ``_r`` and ``_f`` over all tasks and ``spans_sc_per_type`` a label, character
+    belongs to the tasks that have its label; where the key is absent, the entities are the prediction. Spans match by
+    character offsets, so the tokens of the two Docs may differ. Measures are those of
+    :mod:`clinner_spacy.scoring.spans`, from 0 to 1, or None where no document was annotated: strict ``spans_sc_p``, ``_r`` and ``_f`` over all tasks and ``spans_sc_per_type`` a label, character
     overlap ``spans_sc_char_p``, ``_char_r`` and ``_char_f``; the same under each task's name (``disease_f``, …).
     """
     gold: dict[str, Rows] = {}
@@ -52,8 +52,9 @@ def score_tasks(
 
 
 def _rows(doc: Doc, key: str, number: int, task: str) -> Rows:
-    """The spans under a key (none where it is absent); the task in the document's name keeps tasks apart."""
-    return [SpanRow((number, task), span.label_, span.start_char, span.end_char) for span in doc.spans.get(key, ())]
+    """The spans under a key, or the entities where it is absent; the task in the document's name keeps tasks apart."""
+    spans = doc.spans.get(key, doc.ents)
+    return [SpanRow((number, task), span.label_, span.start_char, span.end_char) for span in spans]
 
 
 def _named(name: str, gold: Rows | None, predicted: Rows | None) -> dict[str, float | None]:

@@ -1,0 +1,49 @@
+"""Parameters to safetensors and back, and files that are something else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from safetensors.numpy import load, save
+from thinc.api import Maxout, chain
+
+from clinner_spacy.errors import ClinnerError
+from clinner_spacy.models.weights import model_from_bytes, model_to_bytes
+
+
+def network(width: int = 4):
+    return chain(Maxout(width, 3, dropout=0.2, normalize=True), Maxout(2, width))
+
+
+def test_round_trip():
+    model = network().initialize()
+    model.layers[0].attrs["note"] = "kept"
+    back = model_from_bytes(network(), model_to_bytes(model), "it")
+    X = np.ones((5, 3), dtype="f")
+    assert (back.predict(X) == model.predict(X)).all()
+    assert model_to_bytes(back) == model_to_bytes(model)
+
+
+def test_half_precision_is_float32_in_memory():
+    model = network().initialize()
+    data = model_to_bytes(model)
+    n = 8 + int.from_bytes(data[:8], "little")
+    import json
+
+    metadata = json.loads(data[8:n])["__metadata__"]
+    half = save({key: value.astype(np.float16) for key, value in load(data).items()}, metadata)
+    back = model_from_bytes(network(), half, "it")
+    X = np.ones((5, 3), dtype="f")
+    assert back.predict(X).dtype == np.float32
+    assert np.allclose(back.predict(X), model.predict(X), atol=1e-2)
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04", save({"x": np.ones(1)})], ids=["empty", "zip", "no metadata"])
+def test_no_saved_model(data):
+    with pytest.raises(ClinnerError, match=r"weights\.safetensors is no saved model"):
+        model_from_bytes(network(), data, "weights.safetensors")
+
+
+def test_another_architecture():
+    with pytest.raises(ClinnerError, match="another architecture"):
+        model_from_bytes(network(width=5), model_to_bytes(network().initialize()), "it")
