@@ -98,9 +98,9 @@ def _read_line(line: str, text: str, lines: _Lines, report: Report) -> None:
     given = rest[0] if rest else ""
     if name[0] == "T":
         label, _, offsets = body.partition(" ")
-        fragments = sorted(_fragment(part, len(text)) for part in offsets.split(";"))
+        fragments = [_fragment(part, len(text)) for part in offsets.split(";")]
         report.compare(given, " ".join(text[start:end] for start, end in fragments))
-        lines.mentions[name] = Mention(label, tuple(fragments), id=name)
+        lines.mentions[name] = Mention(label, tuple(sorted(fragments)), id=name)
     elif name[0] == "#":
         kind, target = body.split(" ")
         if kind == "AnnotatorNotes":
@@ -141,8 +141,6 @@ def write_brat(folder: Path | str, documents: Iterable[Document]) -> int:
             _write(building, document)
             count += 1
         building.replace(folder)
-    except FileExistsError as error:
-        raise ClinnerError(f"Two documents are named {document.name}: names must differ.") from error
     except OSError as error:
         raise ClinnerError(f"{folder} cannot be written: {error.strerror}.") from error
     finally:
@@ -157,7 +155,9 @@ def _write(folder: Path, document: Document) -> None:
     for suffix, content in ((".txt", document.text), (".ann", _standoff(document))):
         target = folder / f"{name}{suffix}"
         target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("x", encoding="utf-8", newline="") as handle:
+        if target.exists():
+            raise ClinnerError(f"Two documents are named {document.name}: names must differ.")
+        with target.open("w", encoding="utf-8", newline="") as handle:
             handle.write(content)
 
 

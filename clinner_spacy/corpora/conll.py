@@ -8,6 +8,7 @@ line end.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
@@ -59,11 +60,14 @@ def read_conll(
 
 
 def _read(path: Path) -> list[Document]:
-    lines = read_text(path).removeprefix("\ufeff").splitlines()
-    is_csv = bool(lines) and {"token", "ner"} <= set(lines[0].split(","))
+    lines = re.split(r"\r\n|\n|\r", read_text(path).removeprefix("\ufeff"))
+    is_csv = {"token", "ner"} <= set(lines[0].split(","))
     if path.suffix == ".csv" and not is_csv:
         raise ClinnerError(f"{path} needs a first line that names the columns token,ner and, if known, start,end.")
-    tokens = list(_csv_tokens(lines, path) if is_csv else _column_tokens(lines, path))
+    try:
+        tokens = list(_csv_tokens(lines, path) if is_csv else _column_tokens(lines, path))
+    except csv.Error as error:
+        raise ClinnerError(f"{path} cannot be read as CSV: {error}.") from error
     if not tokens:
         raise ClinnerError(f"{path} holds no tokens.")
     try:

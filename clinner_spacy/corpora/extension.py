@@ -1,4 +1,4 @@
-"""``doc._.relations``: a list of dicts ``{"head": int, "tail": int, "label": str}``, or None where nobody looked."""
+"""``doc._.relations``: dicts ``{"head": int, "tail": int, "label": str}`` (a list; a tuple out of a DocBin), else None."""
 
 from __future__ import annotations
 

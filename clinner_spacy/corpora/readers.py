@@ -67,12 +67,13 @@ def create_conll_reader(
 
 
 def _choose(paths: list[str], tasks: list[str] | None) -> dict[str, list[str]]:
-    """Path -> those of the wanted tasks that it has; a task that none has is an error."""
+    """Path -> those of the wanted tasks that it has, if any; a task that none has is an error."""
     there = {path: multiclin_tasks(path) for path in paths}
     unknown = set(tasks or ()) - {task for found in there.values() for task in found}
     if unknown:
         raise ClinnerError(f"None of {', '.join(paths)} has the task {', '.join(sorted(unknown))}.")
-    return {path: [task for task in found if tasks is None or task in tasks] for path, found in there.items()}
+    chosen = {path: [task for task in found if tasks is None or task in tasks] for path, found in there.items()}
+    return {path: found for path, found in chosen.items() if found}
 
 
 def _reader(read: Callable[[Report], Iterable[Document]], limit: int) -> Reader:

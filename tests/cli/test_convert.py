@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy.tokens import Doc, DocBin
+from typer.testing import CliRunner, Result
+
+from clinner_spacy.cli import app
+
+
+@pytest.fixture
+def brat(tmp_path: Path) -> Path:
+    (tmp_path / "brat").mkdir()
+    (tmp_path / "brat" / "a.txt").write_text("fiebre alta")
+    (tmp_path / "brat" / "a.ann").write_text("T1\tSINTOMA 0 5\tfiebr\nT2\tX 7 11\talta\n")
+    return tmp_path / "brat"
+
+
+@pytest.fixture
+def multiclin(tmp_path: Path) -> Path:
+    task = tmp_path / "c-train" / "c-train-disease"
+    for kind in ("txt", "tsv"):
+        (task / kind).mkdir(parents=True)
+    (task / "txt" / "a.txt").write_text("gripe")
+    (task / "tsv" / "t.tsv").write_text("filename\tlabel\tstart_span\tend_span\ttext\na\tENFERMEDAD\t0\t5\tgripe\n")
+    return tmp_path / "c-train"
+
+
+def convert(*arguments: Path | str) -> Result:
+    return CliRunner().invoke(app, ["convert", *map(str, arguments), "--lang", "es"])
+
+
+def docs(path: Path) -> list[Doc]:
+    return list(DocBin().from_disk(path).get_docs(spacy.blank("es").vocab))
+
+
+def labels(path: Path) -> dict[str, list[str]]:
+    (doc,) = docs(path)
+    return {task: [span.label_ for span in group] for task, group in doc.spans.items()}
+
+
+def test_brat_detected_renamed_and_chosen(brat: Path, tmp_path: Path) -> None:
+    result = convert(brat, tmp_path / "o.spacy", "--labels", "SINTOMA=SYMPTOM", "--only", "SYMPTOM")
+    assert result.exit_code == 0
+    assert "1 mentions in 1 documents; 1 moved to whole words, 1 X left out as asked" in result.stdout
+    assert labels(tmp_path / "o.spacy") == {"symptom": ["SYMPTOM"]}
+
+
+def test_multiclin_detected(multiclin: Path, tmp_path: Path) -> None:
+    result = convert(multiclin, tmp_path / "o.spacy", "--labels", "ENFERMEDAD=DISEASE", "--task", "disease")
+    assert result.exit_code == 0
+    assert labels(tmp_path / "o.spacy") == {"disease": ["DISEASE"]}
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.conll", "gripe B-X\n"), ("a.csv", "token,ner\ngripe,B-X\n")])
+def test_token_files_detected(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+    assert convert(tmp_path / name, tmp_path / "o.spacy", "--task", "t").exit_code == 0
+    assert labels(tmp_path / "o.spacy") == {"t": ["X"]}
+
+
+def test_bad_input_ends_in_one_sentence_and_writes_nothing(brat: Path, multiclin: Path, tmp_path: Path) -> None:
+    out = tmp_path / "o.spacy"
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain" / "a.txt").write_text("x")
+    cases: list[tuple[tuple[Path | str, ...], str]] = [
+        ((tmp_path / "none", out), "none does not exist"),
+        ((tmp_path / "empty", out), "no annotation in a known layout"),
+        ((tmp_path / "plain", out), "no annotation in a known layout"),
+        ((tmp_path / "empty", out, "--format", "brat"), "holds no .txt file"),
+        ((brat, out, "--labels", "SINTOMAS=SYMPTOM"), "labelled SINTOMAS: there are SINTOMA, X"),
+        ((brat, out, "--labels", "SINTOMA"), "--labels SINTOMA is not of the form OLD=NEW"),
+        ((brat, out, "--only", "DRUG"), "labelled DRUG"),
+        ((brat, tmp_path / "o.txt"), "must end in .spacy"),
+        ((brat, tmp_path / "no" / "o.spacy"), "cannot be written"),
+        ((multiclin, out, "--task", "drug"), "has no task drug: it has disease"),
+        ((multiclin.parent, out, "--format", "multiclin"), "give one of its splits: c-train"),
+        ((brat, out, "--lang", "qq"), "--lang qq is no language"),
+    ]
+    before = sorted(tmp_path.rglob("*"))
+    for arguments, message in cases:
+        result = CliRunner().invoke(app, ["convert", "--lang", "es", *map(str, arguments)])
+        assert result.exit_code == 1 and "Traceback" not in result.output
+        assert message in " ".join(result.output.split()), arguments
+    (brat / "a.txt").write_bytes(b"\xff")
+    assert "a.txt is not UTF-8" in convert(brat, out).output
+    assert sorted(tmp_path.rglob("*")) == before

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from clinner_spacy.corpora.brat import read_brat, write_brat
+from clinner_spacy.corpora.document import Document, Mention, Relation, Report
+from clinner_spacy.errors import ClinnerError
+
+TEXT = "dolor abdominal\r\ny de espalda, con aspirina"
+ANN = """T1\tSymptom 0 5;21 28\tdolor espalda
+T2\tSymptom 0 15\tdolor abdominal
+#1\tAnnotatorNotes T2\tC0000737
+#2\tAnnotatorNotes E1\tsecond note
+T3\tDrug 34 42\taspirin
+E1\tSymptom:T2 Theme:T3
+R1\tUsed_for Arg1:T3 Arg2:E1
+A1\tNegated T1
+N1\tReference T3 ATC:N02BA01\taspirin
+*\tAlias T1 T2
+#3\tAnnotatorNotes R1\tsure
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    place = tmp_path / "in" / "sub"
+    place.mkdir(parents=True)
+    (place / "a.txt").write_bytes(TEXT.encode())
+    (place / "a.ann").write_bytes(ANN.encode())
+    (place.parent / "b.txt").write_text("nada")
+    (place.parent / "b.ann").write_text("")
+    return place.parent
+
+
+def test_mentions_notes_relations_and_what_is_not_read(folder: Path) -> None:
+    report = Report()
+    b, a = read_brat(folder, report=report)
+    assert (a.name, a.text) == ("sub/a", TEXT)
+    assert a.mentions["symptom"] == [
+        Mention("Symptom", ((0, 5), (21, 28)), "T1"),
+        Mention("Symptom", ((0, 15),), "T2", "C0000737\nsecond note"),
+    ]
+    assert a.relations == [Relation("Used_for", "T3", "T2")]
+    assert (b.name, b.mentions) == ("b", {"drug": [], "symptom": []})
+    assert report.text_differs == 1
+    assert report.not_read == {
+        "events": 1, "attributes": 1, "normalizations": 1, "equivalences": 1, "notes on other than mentions": 1
+    }  # fmt: skip
+
+
+def test_labels_renamed_chosen_and_put_into_one_task(folder: Path) -> None:
+    report = Report()
+    _, a = read_brat(folder, labels={"Symptom": "SYMPTOM"}, only=["SYMPTOM"], report=report)
+    assert list(a.mentions) == ["symptom"] and a.mentions["symptom"][0].label == "SYMPTOM"
+    assert (report.left_out, report.relations_lost, a.relations) == ({"Drug": 1}, 1, [])
+    _, a = read_brat(folder, task="all")
+    assert [mention.id for mention in a.mentions["all"]] == ["T1", "T2", "T3"]
+    with pytest.raises(ClinnerError, match="labelled Sympton: there are Drug, Symptom"):
+        list(read_brat(folder, labels={"Sympton": "SYMPTOM"}))
+
+
+def test_a_text_without_ann_has_no_tasks(folder: Path) -> None:
+    (folder / "b.ann").unlink()
+    report = Report()
+    b, _ = read_brat(folder, report=report)
+    assert b.mentions == {} and report.not_read["texts without .ann"] == 1
+
+
+def test_written_folders_read_back(folder: Path, tmp_path: Path) -> None:
+    documents = list(read_brat(folder))
+    assert write_brat(tmp_path / "out", documents) == 2
+    assert list(read_brat(tmp_path / "out")) == documents
+    assert (tmp_path / "out" / "sub" / "a.txt").read_bytes() == TEXT.encode()
+
+
+def test_writing_cuts_at_line_ends_and_numbers_mentions_without_ids(tmp_path: Path) -> None:
+    document = Document("d", "a b\r\n\r\nc d", {"x": [Mention("X", ((2, 8),)), Mention("Y", ((0, 1),), note="n\tm")]})
+    write_brat(tmp_path / "out", [document])
+    assert (tmp_path / "out" / "d.ann").read_text() == (
+        "T1\tX 2 3;7 8\tb c\nT2\tY 0 1\ta\n#1\tAnnotatorNotes T2\tn m\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("T1\tX 0 99\ta", "0 to 99 lies outside the 4 characters"),
+        ("T1\tX 2 2\ta", "2 to 2 lies outside"),
+        ("T1\tX zero 2\ta", "not a line of brat standoff"),
+        ("T1", "not a line of brat standoff"),
+        ("Patient text", "not a line of brat standoff"),
+        ("R1\tX Arg1:T1", "not a line of brat standoff"),
+    ],
+)
+def test_bad_lines_are_refused_with_file_and_line(folder: Path, line: str, message: str) -> None:
+    (folder / "b.ann").write_text(f"T9\tX 0 1\tn\n{line}\n")
+    with pytest.raises(ClinnerError, match=f"b.ann, line 2: .*{message}") as error:
+        list(read_brat(folder))
+    assert "Patient" not in str(error.value)
+
+
+def test_bad_folders_are_refused(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ClinnerError, match=r"empty holds no \.txt"):
+        list(read_brat(tmp_path / "empty"))
+    (folder / "c.ann").write_text("")
+    with pytest.raises(ClinnerError, match=r"c\.ann has no c\.txt"):
+        list(read_brat(folder))
+
+
+def test_what_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    for documents, message in (
+        ([Document("d", "a"), Document("d", "b")], "Two documents are named d"),
+        ([Document("../d", "a")], "no name of a file"),
+    ):
+        with pytest.raises(ClinnerError, match=message):
+            write_brat(target, documents)
+        assert list(tmp_path.iterdir()) == []
+    write_brat(target, [Document("d", "a")])
+    with pytest.raises(ClinnerError, match="exists already"):
+        write_brat(target, [Document("e", "a")])
+    with pytest.raises(ClinnerError, match="cannot be written"):
+        write_brat(tmp_path / "none" / "out", [])
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize("name", ["Cantemist-es/dev-set1", "CT-EBM-SP/dev", "MACCROBAT-en/train"])
+def test_real_corpora_round_trip(corpora: Path, tmp_path: Path, name: str) -> None:
+    report = Report()
+    documents = list(read_brat(corpora / name, report=report))
+    write_brat(tmp_path / "out", documents)
+    assert list(read_brat(tmp_path / "out")) == documents
+    assert (report.text_differs, report.relations_lost) == (0, 0)
