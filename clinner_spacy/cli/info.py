@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from thinc.api import Model
 
-from clinner_spacy.checkpoints import load_checkpoint
-from clinner_spacy.cli.model import (
-    DEFAULT_MODEL,
-    BaseModelOption,
-    LangOption,
-    RevisionOption,
-    build_nlp,
-    clinical_components,
-    pipeline_folder,
-)
+from clinner_spacy.cli import options
+
+if TYPE_CHECKING:
+    from thinc.api import Model
 
 #: What is shown of what is known about a model, in this order.
 SHOWN = (
@@ -26,37 +19,40 @@ SHOWN = (
     *("languages", "language", "license"),
 )
 
-HELP = """Say what a model holds: tasks and labels, languages, licence, size.
-
-\b
-Examples:
-  multiclin info
-  multiclin info training/model-best
-  multiclin info mtl.pt --base-model FacebookAI/xlm-roberta-base
-"""
-
 
 def register(app: typer.Typer) -> None:
-    app.command("info", help=HELP)(info)
+    app.command("info")(info_command)
 
 
-def info(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="As --model of predict.")] = DEFAULT_MODEL,
-    base_model: BaseModelOption = None,
-    revision: RevisionOption = None,
-    lang: LangOption = None,
+def info_command(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="As --model of predict.")] = options.DEFAULT_MODEL,
+    base_model: options.BaseModel = None,
+    revision: options.Revision = None,
+    lang: options.Lang = None,
 ) -> None:
+    """Say what a model holds: tasks and labels, languages, licence, size.
+
+    \b
+    Examples:
+      multiclin info
+      multiclin info training/model-best
+      multiclin info mtl.pt --base-model FacebookAI/xlm-roberta-base
+    """
+    from clinner_spacy.checkpoints import load_checkpoint  # spaCy is slow to import
+    from clinner_spacy.cli.model import build_nlp, clinical_components, pipeline_folder
+
     folder = pipeline_folder(model)
+    about: dict[str, Any] = {"model": model}
     if folder is not None:
         nlp = build_nlp(model)
         components = clinical_components(nlp)
-        about = {"format": "spaCy pipeline", "languages": [nlp.lang], **nlp.meta, "components": nlp.pipe_names}
+        about |= {"format": "spaCy pipeline", "languages": [nlp.lang], **nlp.meta, "components": nlp.pipe_names}
         tasks = {task: labels for component in components for task, labels in component.tasks.items()}
         models = [component.model for component in components if component.model is not None]
     else:
         loaded = load_checkpoint(model, base_model=base_model, revision=revision, lang=lang)
-        about, tasks, models = loaded.info, loaded.tasks, [loaded.model]
-    about = {"model": model, **about, "parameters": f"{sum(map(count_parameters, models)):,}"}
+        about, tasks, models = about | loaded.info, loaded.tasks, [loaded.model]
+    about["parameters"] = f"{sum(map(count_parameters, models)):,}"
     if (path := folder or Path(model)).exists():
         about["size"] = f"{_bytes(path) / 1e6:.1f} MB on disk"
     _print(about, tasks)

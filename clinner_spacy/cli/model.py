@@ -5,74 +5,57 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
 
 import spacy
-import typer
+import srsly
 from spacy.language import Language
 from spacy.util import get_package_path, is_package
 
 from clinner_spacy.checkpoints.pipeline_dir import EMBEDDED, FACTORY, is_pipeline_dir
+from clinner_spacy.cli.options import DEFAULT_MODEL
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.models.shim import EncoderShim
 from clinner_spacy.pipeline.multiclin_ner import MultiClinNER
-
-DEFAULT_MODEL = "embedded"
 
 #: Of a pipeline around published weights, which have no tokenizer of spaCy's: the rules shared by all languages.
 NO_LANGUAGE = "xx"
-
-ModelOption = Annotated[
-    str,
-    typer.Option(
-        "--model",
-        "--checkpoint",
-        "-m",
-        help="embedded (ships inside), an installed pipeline, a saved one's directory, a .pt file or a hub name.",
-    ),
-]
-BaseModelOption = Annotated[
-    str | None, typer.Option(help="Where config and tokenizer of a .pt file's encoder are: a directory or a hub name.")
-]
-RevisionOption = Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub checkpoint.")]
-LangOption = Annotated[
-    str | None, typer.Option(help="Language of the texts, as es; by default the model's own, if it has one.")
-]
-TaskOption = Annotated[list[str] | None, typer.Option(help="Only this task; may be given several times.")]
-ThresholdOption = Annotated[
-    float | None, typer.Option(min=0.0, max=1.0, help="Leave out mentions that score less, from 0 to 1.")
-]
 
 
 def build_nlp(
     model: str = DEFAULT_MODEL,
     *,
+    base_model: str | None = None,
+    revision: str | None = None,
+    device: str | None = None,
+    precision: str | None = None,
     lang: str | None = None,
     task: Sequence[str] | None = None,
     threshold: float | None = None,
-    **settings: Any,
 ) -> Language:
-    """A pipeline whose "multiclin_ner" components have read their weights.
+    """A pipeline whose "multiclin_ner" components have read their weights; see :mod:`clinner_spacy.cli.options`.
 
-    model: see :data:`ModelOption`. A saved pipeline keeps its tokenizer and its other components, unless ``lang`` names
-    another language: then its clinical component is put into a blank pipeline of that one, as any checkpoint is.
-    settings: keys of the component's config; None leaves a key at its default. They are for checkpoints, so that a
-    saved pipeline with any of them is read as one.
-    Raises ClinnerError for a model, language or task that is not there.
+    A saved pipeline keeps its tokenizer and its other components, unless ``lang`` names another language: then its
+    clinical component goes into a blank pipeline of that language, as any checkpoint does.
+    Raises ClinnerError for a model, language or device that is not there.
     """
-    given = {key: value for key, value in settings.items() if value is not None}
     folder = pipeline_folder(model)
-    nlp = _load(folder) if folder is not None and not given else None
-    if nlp is None or lang not in (None, nlp.lang):
-        given["checkpoint"] = str(folder) if folder is not None and folder != EMBEDDED else model
-        if task and folder is None:
-            given["task"] = task[0] if len(task) == 1 else list(task)
-        nlp = _blank(lang or NO_LANGUAGE)
-        nlp.add_pipe(FACTORY, config=given)
+    if folder is not None and (base_model or revision):
+        raise ClinnerError(f"{model} is a saved pipeline, which has no base model or revision; leave these out.")
+    if folder is not None and lang in (None, srsly.read_json(folder / "meta.json").get("lang")):
+        nlp = _load(folder)
+    else:
+        nlp = blank(lang or NO_LANGUAGE)
+        settings = {"base_model": base_model, "revision": revision, "task": list(task) if task else None}
+        # A task given once may be the name of a checkpoint's only task, given as a list it chooses among several.
+        if task and len(task) == 1:
+            settings["task"] = task[0]
+        nlp.add_pipe(FACTORY, config={"checkpoint": model if folder in (None, EMBEDDED) else str(folder), **settings})
     for component in clinical_components(nlp):
         component.load()
         component.annotate = "spans"
         if threshold is not None:
             component.threshold = threshold
+        place(component, device, precision)
     nlp.max_length = sys.maxsize  # spaCy's limit is for its parser
     return nlp
 
@@ -109,6 +92,25 @@ def task_of_label(nlp: Language, only: Sequence[str] | None = None) -> dict[str,
     return {label: task for task, labels in tasks.items() if not only or task in only for label in labels}
 
 
+def blank(lang: str) -> Language:
+    """``spacy.blank``. Raises ClinnerError for a language that spaCy does not know."""
+    try:
+        return spacy.blank(lang)
+    except ImportError as error:
+        raise ClinnerError(f"spaCy knows no language {lang!r}; give its code, as es, or xx for any.") from error
+
+
+def place(component: MultiClinNER, device: str | None, precision: str | None) -> None:
+    """Move a transformer encoder to ``device`` and let it read in ``precision``; None leaves either as it is."""
+    if component.model is None or not (device or precision):
+        return
+    for shim in (shim for node in component.model.walk() for shim in node.shims):
+        if isinstance(shim, EncoderShim) and shim.encoder is not None:
+            shim.precision = precision or shim.precision
+            shim.device_name = device or shim.device_name
+            shim.fill(shim.encoder)
+
+
 def _load(folder: Path) -> Language:
     try:
         return spacy.load(folder)
@@ -117,10 +119,3 @@ def _load(folder: Path) -> Language:
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ClinnerError(f"{folder} is no pipeline that can be loaded: {reason}") from error
-
-
-def _blank(lang: str) -> Language:
-    try:
-        return spacy.blank(lang)
-    except ImportError as error:
-        raise ClinnerError(f"spaCy knows no language {lang!r}; give its code, as es, or xx for any.") from error

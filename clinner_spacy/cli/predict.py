@@ -8,35 +8,7 @@ from typing import Annotated
 
 import typer
 
-from clinner_spacy.cli.annotate import annotate_texts, with_progress
-from clinner_spacy.cli.model import (
-    DEFAULT_MODEL,
-    BaseModelOption,
-    LangOption,
-    ModelOption,
-    RevisionOption,
-    TaskOption,
-    ThresholdOption,
-    build_nlp,
-    task_of_label,
-)
-from clinner_spacy.cli.texts import Texts
-from clinner_spacy.corpora.brat import write_brat
-from clinner_spacy.corpora.multiclin import write_multiclin_tsv
-
-HELP = """Find mentions in texts and write them as a table.
-
-INPUT is a directory with .txt files, at any depth, one file, or - for standard input. The table has the columns
-filename (the file's name without .txt), label, start_span, end_span and text; offsets count characters of the UTF-8
-text, from 0, end exclusive. With --format brat OUTPUT is a new directory with a copy of each text and its .ann.
-
-\b
-Examples:
-  multiclin predict notes/ found.tsv
-  multiclin predict notes/ found.tsv --lang es --task disease --threshold 0.8
-  multiclin predict notes/ brat/ --format brat --model training/model-best
-  multiclin predict notes/ found.tsv --n-process 4
-"""
+from clinner_spacy.cli import options
 
 
 class Format(StrEnum):
@@ -47,23 +19,54 @@ class Format(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    app.command("predict", help=HELP)(predict)
+    app.command("predict")(predict_command)
 
 
-def predict(
+def predict_command(
     source: Annotated[str, typer.Argument(metavar="INPUT", help="A directory of .txt files, one file, or -.")],
     output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="The table, or a new directory.")],
-    model: ModelOption = DEFAULT_MODEL,
-    base_model: BaseModelOption = None,
-    revision: RevisionOption = None,
-    lang: LangOption = None,
-    task: TaskOption = None,
-    threshold: ThresholdOption = None,
+    model: options.Model = options.DEFAULT_MODEL,
+    base_model: options.BaseModel = None,
+    revision: options.Revision = None,
+    device: options.Device = None,
+    precision: options.PrecisionOf = None,
+    lang: options.Lang = None,
+    task: options.Task = None,
+    threshold: options.Threshold = None,
     format: Annotated[Format, typer.Option(help="What to write.")] = Format.tsv,
-    n_process: Annotated[int, typer.Option(min=1, help="Processes that read at the same time.")] = 1,
+    n_process: Annotated[int, typer.Option(min=1, metavar="N", help="Processes that read at the same time.")] = 1,
 ) -> None:
+    """Find mentions in texts and write them as a table.
+
+    INPUT is a directory with .txt files, at any depth, one file, or - for standard input. The table has the columns
+    filename (the file's name without .txt), label, start_span, end_span and text; offsets count characters of the
+    UTF-8 text, from 0, end exclusive. With --format brat OUTPUT is a new directory with a copy of each text and its
+    .ann.
+
+    \b
+    Examples:
+      multiclin predict notes/ found.tsv
+      multiclin predict notes/ found.tsv --lang es --task disease --threshold 0.8
+      multiclin predict notes/ brat/ --format brat --model training/model-best
+      multiclin predict notes/ found.tsv --n-process 4
+    """
+    from clinner_spacy.cli.annotate import annotate_texts, with_progress  # spaCy is slow to import
+    from clinner_spacy.cli.model import build_nlp, task_of_label
+    from clinner_spacy.cli.texts import Texts
+    from clinner_spacy.corpora.brat import write_brat
+    from clinner_spacy.corpora.tsv import write_multiclin_tsv
+
     texts = Texts(source)
-    nlp = build_nlp(model, lang=lang, task=task, threshold=threshold, base_model=base_model, revision=revision)
+    nlp = build_nlp(
+        model,
+        base_model=base_model,
+        revision=revision,
+        device=device,
+        precision=precision,
+        lang=lang,
+        task=task,
+        threshold=threshold,
+    )
     labels = task_of_label(nlp, task)
     documents = (text.to_document() for text in annotate_texts(with_progress(texts), nlp, labels, n_process))
     write = write_brat if format is Format.brat else write_multiclin_tsv

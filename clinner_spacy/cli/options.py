@@ -1,0 +1,46 @@
+"""The options that every command with a model has; :func:`clinner_spacy.cli.model.build_nlp` takes them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+DEFAULT_MODEL = "embedded"
+
+
+class Precision(StrEnum):
+    """Of an encoder's weights when it reads."""
+
+    auto = "auto"
+    fp32 = "fp32"
+    bf16 = "bf16"
+    fp16 = "fp16"
+
+
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        "--checkpoint",
+        "-m",
+        help="embedded (ships inside), an installed pipeline, a saved one's directory, a .pt file or a hub name.",
+    ),
+]
+BaseModel = Annotated[
+    str | None, typer.Option(help="Where config and tokenizer of a .pt file's encoder are: a directory or a hub name.")
+]
+Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub checkpoint.")]
+Device = Annotated[str | None, typer.Option(help="Where a transformer encoder runs, as cpu or cuda:1.")]
+PrecisionOf = Annotated[
+    Precision | None, typer.Option("--precision", help="Of a transformer encoder's weights when it reads.")
+]
+Lang = Annotated[
+    str | None, typer.Option(help="Language of the texts, as es; by default the model's own, if it has one.")
+]
+Task = Annotated[list[str] | None, typer.Option(metavar="TASK", help="Only this task; repeatable.")]
+Threshold = Annotated[
+    float | None,
+    typer.Option(min=0.0, max=1.0, metavar="SCORE", help="Leave out mentions that score less, from 0 to 1."),
+]
