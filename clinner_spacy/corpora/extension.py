@@ -1,4 +1,4 @@
-"""``doc._.relations``: dicts ``{"head": int, "tail": int, "label": str}`` (a list; a tuple out of a DocBin), else None."""
+"""``doc._.relations``: dicts ``{"head": int, "tail": int, "label": str}`` in a list (out of a DocBin: a tuple), or None."""
 
 from __future__ import annotations
 

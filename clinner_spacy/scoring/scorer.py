@@ -31,8 +31,9 @@ def score_tasks(
     A document whose reference lacks a task's group was not annotated for it and does not count there. A predicted span
     belongs to the tasks that have its label; where the key is absent, the entities are the prediction. Spans match by
     character offsets, so the tokens of the two Docs may differ. Measures are those of
-    :mod:`clinner_spacy.scoring.spans`, from 0 to 1, or None where no document was annotated: strict ``spans_sc_p``, ``_r`` and ``_f`` over all tasks and ``spans_sc_per_type`` a label, character
-    overlap ``spans_sc_char_p``, ``_char_r`` and ``_char_f``; the same under each task's name (``disease_f``, …).
+    :mod:`clinner_spacy.scoring.spans`, from 0 to 1, or None where no document was annotated: strict ``spans_sc_p``,
+    ``_r`` and ``_f`` over all tasks and ``spans_sc_per_type`` a label, character overlap ``spans_sc_char_p``,
+    ``_char_r`` and ``_char_f``; the same under each task's name (``disease_f``, …).
     """
     gold: dict[str, Rows] = {}
     predicted: dict[str, Rows] = {}

@@ -65,3 +65,10 @@ def test_one_label_in_two_tasks_counts_in_each() -> None:
     example = Example(doc({"sc": [(12, 18, "X")]}), doc({"disease": [(12, 18, "X")], "finding": []}))
     result = score_tasks([example], tasks)
     assert (result["disease_f"], result["finding_f"], result["spans_sc_p"]) == (1.0, 0.0, 0.5)
+
+
+def test_entities_are_the_prediction_where_there_is_no_group() -> None:
+    predicted = doc({})
+    predicted.ents = [predicted.char_span(12, 18, "DISEASE")]
+    result = score_tasks([Example(predicted, doc({"disease": [(12, 18, "DISEASE")]}))], TASKS)
+    assert result["disease_f"] == 1.0
