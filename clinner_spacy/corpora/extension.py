@@ -1,4 +1,4 @@
-"""``doc._.relations``: dicts ``{"head": int, "tail": int, "label": str}`` in a list (out of a DocBin: a tuple), or None."""
+"""``doc._.relations``: a list (from a DocBin: a tuple) of dicts ``head``, ``tail`` (int), ``label`` (str), or None."""
 
 from __future__ import annotations
 

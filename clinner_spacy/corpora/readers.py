@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from spacy.language import Language
+from spacy.tokens import Doc
 from spacy.training import Example
 
 from clinner_spacy.corpora.brat import read_brat
 from clinner_spacy.corpora.conll import read_conll
+from clinner_spacy.corpora.docbin import read_docs
 from clinner_spacy.corpora.document import Document, Report, to_doc
 from clinner_spacy.corpora.multiclin import multiclin_tasks, read_multiclin
 from clinner_spacy.errors import ClinnerError
@@ -64,6 +66,19 @@ def create_conll_reader(
             yield from read_conll(path, labels=labels, only=only, task=task, report=report)
 
     return _reader(read, limit)
+
+
+def create_docbin_reader(paths: list[str], limit: int = 0) -> Reader:
+    """Docs that ``multiclin convert`` stored, each with the words of its own language, so that one pipeline learns from
+    several languages at once (spaCy's own reader would cut them all up with the pipeline's tokenizer)."""
+
+    def examples(nlp: Language) -> Iterator[Example]:
+        docs = (doc for path in paths for doc in read_docs(path, nlp.vocab))
+        for doc in islice(docs, limit or None):
+            words = [token.text for token in doc]
+            yield Example(Doc(nlp.vocab, words=words, spaces=[bool(token.whitespace_) for token in doc]), doc)
+
+    return examples
 
 
 def _choose(paths: list[str], tasks: list[str] | None) -> dict[str, list[str]]:
