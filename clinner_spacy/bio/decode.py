@@ -28,8 +28,8 @@ def decode(tags: NDArray[np.int64], scores: NDArray[np.floating], first: NDArray
     (n_words,), the probability of that tag. first: bool (n_words,), True at each document's first word.
 
     ``B-X`` opens a mention and closes the one before, ``O`` closes, ``I-X`` continues an open mention of the same
-    label; any other ``I`` neither opens nor closes nor continues. That is how the publisher of the DT4H models reads tags,
-    and it cannot yield an illegal span whatever the tags are.
+    label; any other ``I`` neither opens nor closes nor continues. That is how the publisher of the DT4H models reads
+    tags, and it cannot yield an illegal span whatever the tags are.
     """
     n = len(tags)
     inside = (tags > 0) & (tags % 2 == 0)
