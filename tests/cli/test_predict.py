@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import spacy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from spacy.language import Language
+
+from clinner_spacy.cli.annotate import annotate_texts
+from clinner_spacy.cli.model import build_nlp, task_of_label
+from clinner_spacy.cli.texts import Text
+from clinner_spacy.corpora.tsv import read_tsv
+from tests.cli.conftest import TEXT, Run
+
+FOUND = [("SYMPTOM", 13, 19, "fiebre"), ("DISEASE", 22, 46, "diabetes mellitus tipo 2")]
+
+
+def write(folder: Path, texts: dict[str, str | bytes]) -> Path:
+    for name, text in texts.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return folder
+
+
+def rows(path: Path) -> list[tuple[str, str, int, int, str]]:
+    return [row[:5] for row in read_tsv(path)]
+
+
+def nothing_else(folder: Path, *names: str) -> bool:
+    return sorted(path.name for path in folder.iterdir()) == sorted(names)
+
+
+def test_a_directory_tree(run: Run, tmp_path: Path) -> None:
+    write(tmp_path / "in", {"b.txt": TEXT, "deep/er/a.TXT": TEXT, "notes.md": TEXT})
+    write(tmp_path / "in", {"empty.txt": "", "blank.txt": " \n"})
+    result = run("predict", tmp_path / "in", tmp_path / "out.tsv")
+    assert result.exit_code == 0, result.output
+    assert result.output == ""  # no bar where there is no terminal
+    assert rows(tmp_path / "out.tsv") == [(name, *found) for name in "ab" for found in FOUND]
+
+
+def test_one_file_and_standard_input(run: Run, tmp_path: Path) -> None:
+    write(tmp_path, {"note.txt": TEXT})
+    assert run("predict", tmp_path / "note.txt", tmp_path / "file.tsv").exit_code == 0
+    assert run("predict", "-", tmp_path / "stdin.tsv", input=TEXT.encode()).exit_code == 0
+    assert rows(tmp_path / "file.tsv") == [("note", *found) for found in FOUND]
+    assert rows(tmp_path / "stdin.tsv") == [("stdin", *found) for found in FOUND]
+
+
+@pytest.mark.parametrize("before", ["\ufeff", "\r\n\r\n", "\x00 ", "\u200b", "e\u0301 ", "🩺👩🏽‍⚕️ ", "患者。 "])
+def test_offsets_count_characters_of_the_decoded_file(run: Run, tmp_path: Path, before: str) -> None:
+    text = before + TEXT
+    write(tmp_path, {"note.txt": text})
+    assert run("predict", tmp_path / "note.txt", tmp_path / "out.tsv").exit_code == 0
+    found = rows(tmp_path / "out.tsv")
+    assert ("note", "SYMPTOM", 13 + len(before), 19 + len(before), "fiebre") in found
+    assert all(text[start:end] == mention for _, _, start, end, mention in found)
+
+
+def test_brat(run: Run, tmp_path: Path) -> None:
+    text = f"\ufeff{TEXT}\r\n"
+    write(tmp_path / "in", {"deep/note.txt": text})
+    result = run("predict", tmp_path / "in", tmp_path / "out", "--format", "brat", "--task", "symptom")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "out/note.txt").read_bytes() == text.encode()
+    assert (tmp_path / "out/note.ann").read_text() == "T1\tSYMPTOM 14 20\tfiebre\n"
+    again = run("predict", tmp_path / "in", tmp_path / "out", "--format", "brat")
+    assert again.exit_code == 1 and "exists already" in again.output
+
+
+def test_task_and_threshold(run: Run, tmp_path: Path) -> None:
+    write(tmp_path, {"note.txt": TEXT})
+    run("predict", tmp_path / "note.txt", tmp_path / "out.tsv", "--task", "disease")
+    assert [row[1] for row in rows(tmp_path / "out.tsv")] == ["DISEASE"]
+    run("predict", tmp_path / "note.txt", tmp_path / "out.tsv", "--threshold", "1")
+    assert rows(tmp_path / "out.tsv") == []
+
+
+def test_another_language_keeps_the_weights(run: Run, tmp_path: Path) -> None:
+    write(tmp_path, {"note.txt": TEXT})
+    result = run("predict", tmp_path / "note.txt", tmp_path / "out.tsv", "--lang", "en")
+    assert result.exit_code == 0, result.output
+    assert rows(tmp_path / "out.tsv") == [("note", *found) for found in FOUND]
+
+
+def test_processes_agree(run: Run, tmp_path: Path) -> None:
+    write(tmp_path / "in", {f"{n:02}.txt": TEXT for n in range(40)})
+    result = run("predict", tmp_path / "in", tmp_path / "out.tsv", "--n-process", "2")
+    assert result.exit_code == 0, result.output
+    assert rows(tmp_path / "out.tsv") == [(f"{n:02}", *found) for n in range(40) for found in FOUND]
+
+
+@pytest.mark.parametrize(
+    ("texts", "args", "told"),
+    [
+        ({"a/x.txt": "", "b/x.txt": ""}, (), ("a/x.txt", "b/x.txt", "rename one")),
+        ({"notes.md": ""}, (), ("holds no .txt file",)),
+        ({"a.txt": TEXT, "b.txt": b"tos \xff"}, (), ("b.txt", "not UTF-8", "position 4")),
+        ({"a.txt": TEXT}, ("--task", "drug"), ("no task 'drug'", "disease, procedure, symptom")),
+        ({"a.txt": TEXT}, ("--lang", "zz"), ("no language 'zz'",)),
+        ({"a.txt": TEXT}, ("--base-model", "x"), ("saved pipeline",)),
+    ],
+)
+def test_refused_in_one_sentence(
+    run: Run, tmp_path: Path, texts: dict[str, str | bytes], args: tuple[str, ...], told: tuple[str, ...]
+) -> None:
+    write(tmp_path / "in", texts)
+    result = run("predict", tmp_path / "in", tmp_path / "out.tsv", *args)
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ") and result.output.count("\n") == 1
+    assert all(part in result.output for part in told), result.output
+    assert "fiebre" not in result.output
+    assert nothing_else(tmp_path, "in")
+
+
+def test_standard_input_that_is_not_utf8(run: Run, tmp_path: Path) -> None:
+    result = run("predict", "-", tmp_path / "out.tsv", input=b"tos \xff")
+    assert result.exit_code == 1 and "Standard input is not UTF-8" in result.output
+    assert nothing_else(tmp_path)
+
+
+def test_a_failure_leaves_the_old_table(run: Run, tmp_path: Path) -> None:
+    write(tmp_path, {"out.tsv": "old", "in/a.txt": TEXT, "in/b.txt": b"\xff"})
+    assert run("predict", tmp_path / "in", tmp_path / "out.tsv").exit_code == 1
+    assert (tmp_path / "out.tsv").read_text() == "old"
+    assert nothing_else(tmp_path, "in", "out.tsv")
+
+
+def test_unwritable_output(run: Run, tmp_path: Path) -> None:
+    write(tmp_path, {"a.txt": TEXT})
+    for output in (tmp_path / "no" / "out.tsv", tmp_path):
+        result = run("predict", tmp_path / "a.txt", output)
+        assert result.exit_code == 1 and f"{output} cannot be written" in result.output
+
+
+def test_models_that_cannot_be_read(run: Run, saved: Path, tmp_path: Path) -> None:
+    write(tmp_path, {"a.txt": TEXT})
+    spacy.blank("es").to_disk(tmp_path / "empty")
+    for name in ("config.cfg", "meta.json", "tokenizer", "vocab/strings.json", "multiclin_ner/cfg"):
+        write(tmp_path / "broken", {name: (saved / name).read_bytes()})
+    write(tmp_path / "broken", {"multiclin_ner/model.safetensors": b"\x08\x00"})
+    for model, told in (("empty", "no 'multiclin_ner'"), ("broken", "model.safetensors"), ("absent", "absent")):
+        result = run("predict", tmp_path / "a.txt", tmp_path / "out.tsv", model=tmp_path / model)
+        assert result.exit_code == 1 and told in result.output and result.output.count("\n") == 1, result.output
+    assert not (tmp_path / "out.tsv").exists()
+
+
+@pytest.fixture(scope="module")
+def by_heart(saved: Path) -> Language:
+    return build_nlp(str(saved))
+
+
+@given(text=st.text(st.sampled_from([*"fiebre tos,.\n\r\t ", "\u200b", "\x00", "á", "\u0301", "😀"]), max_size=80))
+@settings(deadline=None, max_examples=50)
+def test_every_mention_lies_in_its_text(by_heart: Language, text: str) -> None:
+    nlp = by_heart
+    (annotated,) = annotate_texts([Text("x", text)], nlp, task_of_label(nlp))
+    assert annotated.text == text
+    for start, end, label, score in annotated.found:
+        mention = text[start:end]
+        assert mention and mention == mention.strip() and mention[0] not in ".," and mention[-1] not in ".,"
+        assert label in ("DISEASE", "SYMPTOM", "PROCEDURE") and 0 <= score <= 1
+
+
+def test_words_of_one_text_are_forgotten(by_heart: Language) -> None:
+    nlp = by_heart
+    list(annotate_texts([Text("x", TEXT)], nlp, task_of_label(nlp)))
+    before = len(nlp.vocab.strings)
+    list(annotate_texts((Text(str(n), f"{TEXT} n{n}") for n in range(500)), nlp, task_of_label(nlp)))
+    assert len(nlp.vocab.strings) <= before + 100
+
+
+def test_a_bar_on_a_terminal(saved: Path, tmp_path: Path) -> None:
+    write(tmp_path, {"a.txt": TEXT})
+    terminal, child = pty.openpty()
+    command = [sys.executable, "-m", "spacy", "multiclin", "predict"]
+    paths = [str(tmp_path / "a.txt"), str(tmp_path / "out.tsv"), "--model", str(saved)]
+    with subprocess.Popen([*command, *paths], stderr=child, stdin=subprocess.DEVNULL) as process:
+        os.close(child)
+        shown = b""
+        while part := _read(terminal):
+            shown += part
+    os.close(terminal)
+    assert process.returncode == 0, shown
+    assert b"100%" in shown and b"fiebre" not in shown
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # how Linux says that the other end is closed
+        return b""
