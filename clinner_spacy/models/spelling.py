@@ -7,7 +7,9 @@ speed.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ from spacy.attrs import ORTH
 from spacy.tokens import Doc
 from spacy.vectors import Vectors
 from spacy.vocab import Vocab
-from thinc.api import HashEmbed, Maxout, Model, concatenate
+from thinc.api import HashEmbed, Maxout, Model, Ops, concatenate
 from thinc.types import Floats2d
 
 from clinner_spacy.errors import ClinnerError
@@ -54,7 +56,7 @@ def build_spelling_embed(
         dims={"nO": width},
         params={"ngrams": None},
         layers=[features, mix],
-        attrs={"floret": {}, "ngram_vectors": str(ngram_vectors or ""), "kept": Kept()},
+        attrs={"floret": {}, "ngram_vectors": str(ngram_vectors or ""), "kept": Kept(), "kept_ngrams": Kept()},
     )
 
 
@@ -85,10 +87,11 @@ def forward(
     lengths = model.ops.asarray1i([len(doc) for doc in docs])
     distinct, inverse = np.unique(np.concatenate(orths), return_inverse=True)
     vocab = docs[0].vocab
-    kept: Kept = model.attrs["kept"]
     if not is_train:
-        return model.ops.unflatten(kept.vectors(model, vocab, distinct)[inverse], lengths), lambda d: docs
-    kept.clear()
+        compute = partial(_embed_kept, model, vocab)
+        kept = model.attrs["kept"].rows(model.ops, distinct, _parameters(model), compute)
+        return model.ops.unflatten(kept[inverse], lengths), lambda d: docs
+    model.attrs["kept"].forget()  # the optimizer changes parameters in place
     vectors, backprop_distinct = _embed(model, vocab, distinct, is_train)
     inverse = model.ops.asarray1i(inverse)
 
@@ -111,7 +114,10 @@ def _embed(
     hashed, backprop_hashed = features(model.ops.asarray2i(ids, dtype="uint64"), is_train)
     n_hashed = hashed.shape[1]
     if model.has_param("ngrams"):
-        hashed = model.ops.xp.hstack([hashed, _ngram_vectors(model, [lex.lower_ for lex in lexemes])])
+        table = model.get_param("ngrams")
+        compute = partial(_ngram_vectors, table, model.attrs["floret"], vocab)
+        ngrams = model.attrs["kept_ngrams"].rows(model.ops, orths, [table], compute)
+        hashed = model.ops.xp.hstack([hashed, ngrams])
     mixed, backprop_mixed = mix(hashed, is_train)
 
     def backprop(d_mixed: Floats2d) -> None:
@@ -120,41 +126,48 @@ def _embed(
     return mixed, backprop
 
 
-def _ngram_vectors(model: Model, words: list[str]) -> Floats2d:
-    table = Vectors(mode="floret", data=model.get_param("ngrams"), **model.attrs["floret"])
-    for word in words:
-        table.strings.add(word)
-    return table.get_batch(words)
+def _embed_kept(model: Model, vocab: Vocab, orths: NDArray[np.uint64]) -> Floats2d:
+    return _embed(model, vocab, orths, False)[0]
+
+
+def _parameters(model: Model) -> list:
+    return [node.get_param(name) for node in model.walk() for name in node.param_names if node.has_param(name)]
+
+
+def _ngram_vectors(table: Floats2d, settings: dict, vocab: Vocab, orths: NDArray[np.uint64]) -> Floats2d:
+    """Fixed vectors of the words in lower case, float (n_words, table's width)."""
+    vectors = Vectors(mode="floret", data=table, strings=vocab.strings, **settings)
+    return vectors.get_batch([vocab[int(orth)].lower for orth in orths])
 
 
 class Kept:
-    """Vectors of words met when predicting, until the model learns or gets other parameters."""
+    """Rows computed once for each key, until the parameters they come from change."""
 
     def __init__(self) -> None:
-        self.clear()
+        self.forget()
 
-    def clear(self) -> None:
-        self.rows: dict[int, int] = {}
+    def forget(self, parameters: Sequence = ()) -> None:
+        self.row_of: dict[int, int] = {}
         self.table: Floats2d | None = None
-        self.parameters: list = []
+        self.parameters = parameters
 
-    def vectors(self, model: Model, vocab: Vocab, orths: NDArray[np.uint64]) -> Floats2d:
-        """Vectors of distinct words, float (n_distinct, width), computed for those not met before."""
-        # Averaged parameters are swapped in and out without a training step between.
-        parameters = [
-            node.get_param(name) for node in model.walk() for name in node.param_names if node.has_param(name)
-        ]
-        same = len(parameters) == len(self.parameters) and all(
-            a is b for a, b in zip(parameters, self.parameters, strict=True)
-        )
-        if not same or len(self.rows) > MAX_KEPT:
-            self.clear()
-            self.parameters = parameters
-        keys = orths.tolist()
-        new = [key for key in keys if key not in self.rows]
+    def rows(
+        self,
+        ops: Ops,
+        keys: NDArray[np.uint64],
+        parameters: list,
+        compute: Callable[[NDArray[np.uint64]], Floats2d],
+    ) -> Floats2d:
+        """The rows of distinct keys, float (n_keys, width); ``compute`` gives those of keys not met before."""
+        # Averaged parameters are swapped in and out without a training step between, so identity is compared.
+        same = len(parameters) == len(self.parameters) and all(map(operator.is_, parameters, self.parameters))
+        if not same or len(self.row_of) > MAX_KEPT:
+            self.forget(parameters)
+        wanted = keys.tolist()
+        new = [key for key in wanted if key not in self.row_of]
         if new:
-            vectors, _ = _embed(model, vocab, np.asarray(new, dtype=np.uint64), False)
-            self.table = vectors if self.table is None else model.ops.xp.vstack([self.table, vectors])
-            self.rows |= {key: len(self.rows) + n for n, key in enumerate(new)}
+            computed = compute(np.asarray(new, dtype=np.uint64))
+            self.table = computed if self.table is None else ops.xp.vstack([self.table, computed])
+            self.row_of |= {key: len(self.row_of) + n for n, key in enumerate(new)}
         assert self.table is not None
-        return self.table[model.ops.asarray1i([self.rows[key] for key in keys])]
+        return self.table[ops.asarray1i([self.row_of[key] for key in wanted])]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from spacy.attrs import IDX
 from spacy.training import Example
 
 from clinner_spacy.bio.chain import chain_loss
@@ -18,7 +19,7 @@ def gold_tags(example: Example, tagset: TagSet) -> NDArray[np.int64]:
     Spans are carried over by their characters and widened to whole words where the two Docs differ in their words.
     """
     doc, reference = example.predicted, example.reference
-    same = [token.idx for token in doc] == [token.idx for token in reference]
+    same = np.array_equal(doc.to_array([IDX]), reference.to_array([IDX]))
     visible = visible_words(doc)
     tags = np.full((len(doc), len(tagset.tasks)), UNKNOWN)
     for n, (task, labels) in enumerate(tagset.tasks.items()):

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import spacy
 from spacy.vectors import Vectors
+from thinc.api import SGD
 
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.models.spelling import MAX_KEPT, _ngram_vectors, build_spelling_embed, read_floret
+from clinner_spacy.models.spelling import MAX_KEPT, build_spelling_embed, read_floret
 
 
 @pytest.fixture
@@ -57,12 +58,21 @@ def test_kept_vectors_follow_the_parameters(docs):
     assert (model.predict(docs)[0] == before).all()
 
 
+def test_kept_vectors_are_forgotten_in_training(docs):
+    model = initialized()
+    before = model.predict(docs)[0]
+    vectors, backprop = model(docs, is_train=True)
+    backprop([np.ones_like(v) for v in vectors])
+    model.finish_update(SGD(0.1))
+    assert not (model.predict(docs)[0] == before).all()
+
+
 def test_kept_vectors_are_bounded(docs, monkeypatch):
     monkeypatch.setattr("clinner_spacy.models.spelling.MAX_KEPT", 3)
     model = initialized()
     for _ in range(3):
         model.predict(docs)
-    assert len(model.attrs["kept"].rows) <= 3 + sum(len(doc) for doc in docs) < MAX_KEPT
+    assert len(model.attrs["kept"].row_of) <= 3 + sum(len(doc) for doc in docs) < MAX_KEPT
 
 
 def test_gradient_sums_over_every_time_a_word_is_met(docs):
@@ -92,7 +102,10 @@ def test_ngrams_come_from_floret(docs, floret):
     model = initialized(ngram_vectors=str(floret), ngram_shape=(7, 4))
     spacys = Vectors(mode="floret", data=table, **settings)
     spacys.strings.add("dolor")
-    assert np.allclose(_ngram_vectors(model, ["dolor", "mar"])[0], spacys["dolor"])
+    doc = docs[2][1:2].as_doc()
+    model.predict([doc])
+    kept = model.attrs["kept_ngrams"].table[0]
+    assert np.allclose(kept, spacys["dolor"])
 
 
 def test_a_missing_floret_file_is_named(tmp_path):
