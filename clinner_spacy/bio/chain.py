@@ -17,6 +17,9 @@ Ints = NDArray[np.int64]
 #: No probability is taken as smaller: keeps long sequences from underflow.
 TINY = 1e-30
 
+#: Logits by which O must lead, beside what decoding could win back, for a word to be passed over.
+SURE = 7.0
+
 
 def illegal(n_tags: int) -> NDArray[np.bool_]:
     """bool (n_tags, n_tags): True where tag j may not follow tag i. ``I-X`` follows only ``B-X`` and ``I-X``."""
@@ -34,31 +37,20 @@ def chain_loss(logits: Floats, tags: Ints, lengths: Ints, transitions: Floats) -
     Returns the loss, its gradient by the logits (n_words, n_tags) and by the transitions (n_tags, n_tags).
     """
     grid = _Grid(lengths)
-    weight = _exp(transitions)
-    shift = logits.max(axis=1, keepdims=True)
-    emit = grid.pad(np.exp(logits - shift))
-    alpha, scale = np.zeros_like(emit), np.ones(emit.shape[:2], dtype=emit.dtype)
-    emit[0] *= ~illegal(logits.shape[1])[0]
-    for t, n in grid.steps():
-        ahead = emit[t, :n] if t == 0 else emit[t, :n] * (alpha[t - 1, :n] @ weight)
-        scale[t, :n] = np.maximum(ahead.sum(axis=1), TINY)
-        alpha[t, :n] = ahead / scale[t, :n, None]
-    beta = np.ones_like(emit)
-    for t, n in reversed(list(grid.steps())[1:]):
-        beta[t - 1, :n] = ((emit[t, :n] * beta[t, :n]) @ weight.T) / scale[t, :n, None]
-    marginals = grid.flat(alpha * beta)
-    marginals /= marginals.sum(axis=1, keepdims=True)
+    emit, shift = _emit(logits, grid)
+    alpha, beta, scale = _forward_backward(emit, grid, _exp(transitions))
+    d_logits = _marginals(alpha, beta, grid)
     before, after = alpha[:-1], emit[1:] * beta[1:] / scale[1:, :, None] * grid.mask[1:, :, None]
-    pairs = np.einsum("tsi,tsj->ij", before, after) * weight
+    pairs = np.einsum("tsi,tsj->ij", before, after) * _exp(transitions)
     gold = np.arange(len(tags))
     follows = np.ones(len(tags), dtype=bool)
     follows[grid.starts] = False
     pair = (tags[np.flatnonzero(follows) - 1], tags[follows])
     path = float((logits[gold, tags]).sum() + transitions[pair].sum())
     loss = float(np.log(grid.flat(scale[..., None])).sum() + shift.sum()) - path
-    marginals[gold, tags] -= 1.0
+    d_logits[gold, tags] -= 1.0
     np.subtract.at(pairs, pair, 1.0)
-    return loss, marginals, pairs
+    return loss, d_logits, pairs
 
 
 def best_path(logits: Floats, lengths: Ints, transitions: Floats) -> Ints:
@@ -83,6 +75,74 @@ def best_path(logits: Floats, lengths: Ints, transitions: Floats) -> Ints:
         tags[t, :n] = tag[:n]
         tag[:n] = back[t, rows[:n], tag[:n]]
     return grid.flat(tags[..., None])[:, 0]
+
+
+def uncertain(logits: Floats, lengths: Ints, transitions: Floats) -> tuple[Ints, Ints]:
+    """The stretches of words in which the best path may hold anything but O: words (n,), lengths (n_stretches,).
+
+    A word whose O leads by more than every change to its neighbours could win back is O in the best path, and cuts its
+    sequence in two. Making a word O may change three transitions, and may turn the I that follows into a B. It stays at
+    the edge of the stretch beside it. :data:`SURE` on top keeps the marginals true to a per mille.
+    """
+    swing = 3.0 * (transitions.max() - transitions.min())
+    to_begin = np.append((logits[1:, 2::2] - logits[1:, 1::2]).max(axis=1), 0.0)
+    ends = np.cumsum(lengths)
+    to_begin[ends - 1] = 0.0
+    doubt = logits[:, 0] - logits[:, 1:].max(axis=1) <= SURE + swing + np.maximum(to_begin, 0.0)
+    sequence = np.repeat(np.arange(len(lengths)), lengths)
+    near = doubt.copy()
+    near[1:] |= doubt[:-1] & (sequence[1:] == sequence[:-1])
+    near[:-1] |= doubt[1:] & (sequence[1:] == sequence[:-1])
+    words = np.flatnonzero(near)
+    new = (np.diff(words, prepend=-2) > 1) | (np.diff(sequence[words], prepend=-1) > 0)
+    return words, np.diff(np.append(np.flatnonzero(new), len(words)))
+
+
+def decode_chain(logits: Floats, lengths: Ints, transitions: Floats) -> tuple[Ints, Floats]:
+    """The best legal tags and the probability of each, its marginal: int (n_words,), float (n_words,).
+
+    Only :func:`uncertain` stretches are looked at; elsewhere the tag is O with probability 1.
+    """
+    tags = np.zeros(len(logits), dtype=np.int64)
+    probability = np.ones(len(logits), dtype=logits.dtype)
+    words, stretches = uncertain(logits, lengths, transitions)
+    if len(words):
+        tags[words] = best_path(logits[words], stretches, transitions)
+        p = marginals(logits[words], stretches, transitions)
+        probability[words] = p[np.arange(len(words)), tags[words]]
+    return tags, probability
+
+
+def marginals(logits: Floats, lengths: Ints, transitions: Floats) -> Floats:
+    """The probability of each tag of each word, float (n_words, n_tags), given all of its sequence."""
+    grid = _Grid(lengths)
+    alpha, beta, _ = _forward_backward(_emit(logits, grid)[0], grid, _exp(transitions))
+    return _marginals(alpha, beta, grid)
+
+
+def _emit(logits: Floats, grid: _Grid) -> tuple[Floats, Floats]:
+    """exp(logits) side by side, scaled so that a word's best tag has 1, and what was taken off before exp."""
+    shift = logits.max(axis=1, keepdims=True)
+    emit = grid.pad(np.exp(logits - shift))
+    emit[0] *= ~illegal(logits.shape[1])[0]
+    return emit, shift
+
+
+def _forward_backward(emit: Floats, grid: _Grid, weight: Floats) -> tuple[Floats, Floats, Floats]:
+    alpha, scale = np.zeros_like(emit), np.ones(emit.shape[:2], dtype=emit.dtype)
+    for t, n in grid.steps():
+        ahead = emit[t, :n] if t == 0 else emit[t, :n] * (alpha[t - 1, :n] @ weight)
+        scale[t, :n] = np.maximum(ahead.sum(axis=1), TINY)
+        alpha[t, :n] = ahead / scale[t, :n, None]
+    beta = np.ones_like(emit)
+    for t, n in reversed(list(grid.steps())[1:]):
+        beta[t - 1, :n] = ((emit[t, :n] * beta[t, :n]) @ weight.T) / scale[t, :n, None]
+    return alpha, beta, scale
+
+
+def _marginals(alpha: Floats, beta: Floats, grid: _Grid) -> Floats:
+    p = grid.flat(alpha * beta)
+    return p / p.sum(axis=1, keepdims=True)
 
 
 def _exp(transitions: Floats) -> Floats:

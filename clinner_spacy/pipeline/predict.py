@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from spacy.tokens import Doc
 
-from clinner_spacy.bio.chain import best_path
+from clinner_spacy.bio.chain import decode_chain
 from clinner_spacy.bio.decode import decode
 from clinner_spacy.bio.tagset import TagSet
 from clinner_spacy.words.visible import visible_words
@@ -52,10 +52,9 @@ def predictions(
     for task, columns in tagset.columns.items():
         x = logits[:, columns]
         if transitions is None:
-            tags = x.argmax(axis=1)
+            tags, probabilities = decode_words(x)
         else:
-            tags = best_path(x, counts[counts > 0], transitions[columns, columns])
-        probabilities = probability(x, tags)
+            tags, probabilities = decode_chain(x, counts[counts > 0], transitions[columns, columns])
         spans = decode(tags, probabilities, first)
         labels = tagset.tasks[task]
         keep = spans.score >= threshold
@@ -75,8 +74,7 @@ def predictions(
     return found
 
 
-def probability(logits: NDArray[np.floating], tags: NDArray[np.int64]) -> NDArray[np.floating]:
-    """The probability of the tag chosen for each word: (n_words, n_tags), int (n_words,) -> float (n_words,)."""
-    best = logits.max(axis=1)
-    chosen = logits[np.arange(len(tags)), tags]
-    return np.exp(chosen - best) / np.exp(logits - best[:, None]).sum(axis=1)
+def decode_words(logits: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
+    """The best tag of each word by itself and its probability: int (n_words,), float (n_words,)."""
+    best = logits.max(axis=1, keepdims=True)
+    return logits.argmax(axis=1), 1.0 / np.exp(logits - best).sum(axis=1)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clinner_spacy.bio.chain import best_path, chain_loss, illegal
+from clinner_spacy.bio.chain import best_path, chain_loss, decode_chain, illegal, marginals
 
 
 @pytest.fixture(params=[3, 5], ids=["one label", "two labels"])
@@ -71,3 +71,27 @@ def test_best_path_is_always_legal(lengths, seed, n_tags):
     for tags in split(best_path(logits, lengths, rng.normal(size=(n_tags, n_tags))), lengths):
         assert not illegal(n_tags)[0, tags[0]]
         assert not any(illegal(n_tags)[pair] for pair in itertools.pairwise(tags))
+
+
+def test_marginals_are_sums_over_all_legal_paths(problem):
+    logits, lengths, transitions, _ = problem
+    found = split(marginals(logits, lengths, transitions), lengths)
+    for x, p in zip(split(logits, lengths), found, strict=True):
+        expected = np.zeros_like(x)
+        for path, score in legal_paths(x, transitions):
+            expected[range(len(path)), path] += np.exp(score)
+        assert np.allclose(p, expected / expected[0].sum())
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=5), st.integers(0, 2**32 - 1), st.sampled_from([3, 5]))
+def test_passing_over_sure_words_changes_nothing(lengths, seed, n_tags):
+    rng = np.random.default_rng(seed)
+    lengths = np.asarray(lengths)
+    logits = rng.normal(size=(lengths.sum(), n_tags)) * 4
+    logits[rng.random(len(logits)) < 0.6, 0] += 16
+    transitions = rng.normal(size=(n_tags, n_tags)) * 0.3
+    tags, probability = decode_chain(logits, lengths, transitions)
+    assert (tags == best_path(logits, lengths, transitions)).all()
+    exact = marginals(logits, lengths, transitions)[np.arange(len(tags)), tags]
+    assert np.allclose(probability, exact, atol=2e-3)
