@@ -1,0 +1,51 @@
+"""Make a trained pipeline the one that ships inside the package: weights in half precision, a model card beside.
+
+    python benchmarks/ship_embedded.py training/embedded/model-best --card configs/embedded.json
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import srsly
+import typer
+from safetensors import safe_open
+from safetensors.numpy import save_file
+from spacy.util import load_config, load_model_from_path
+
+from clinner_spacy.checkpoints.pipeline_dir import EMBEDDED, FACTORY
+
+
+def main(
+    trained: Path,
+    card: Annotated[Path, typer.Option(help="JSON with name, version, description, license, languages, sources.")],
+    output: Path = EMBEDDED,
+) -> None:
+    config = load_config(trained / "config.cfg")
+    embed = config["components"][FACTORY]["model"]["tok2vec"]["embed"]
+    embed["ngram_vectors"] = None  # they are in the weights by now
+    nlp = load_model_from_path(trained)
+    nlp.get_pipe(FACTORY).model.get_ref("tok2vec").layers[0].attrs["ngram_vectors"] = ""
+    shutil.rmtree(output / FACTORY, ignore_errors=True)
+    nlp.get_pipe(FACTORY).to_disk(output / FACTORY)
+    halve(output / FACTORY / "model.safetensors")
+    inference = {key: value for key, value in config.items() if key in ("nlp", "components")}
+    type(config)(inference).to_disk(output / "config.cfg", interpolate=True)
+    srsly.write_json(output / "meta.json", {**srsly.read_json(card), "pipeline": [FACTORY]})
+    size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
+    print(f"{output}: {size / 1e6:.1f} MB")
+
+
+def halve(path: Path) -> None:
+    """Store a safetensors file's float32 tensors as float16; they are float32 again when read."""
+    with safe_open(path, "numpy") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
+        metadata = file.metadata()
+    save_file({key: value.astype(np.float16) for key, value in tensors.items()}, path, metadata)
+
+
+if __name__ == "__main__":
+    typer.run(main)
