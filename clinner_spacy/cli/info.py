@@ -39,6 +39,7 @@ def info_command(
       multiclin info mtl.pt --base-model FacebookAI/xlm-roberta-base
     """
     from clinner_spacy.checkpoints import load_checkpoint  # spaCy is slow to import
+    from clinner_spacy.checkpoints.pipeline_dir import EMBEDDED
     from clinner_spacy.cli.model import build_nlp, clinical_components, pipeline_folder
 
     folder = pipeline_folder(model)
@@ -53,7 +54,8 @@ def info_command(
         loaded = load_checkpoint(model, base_model=base_model, revision=revision, lang=lang)
         about, tasks, models = about | loaded.info, loaded.tasks, [loaded.model]
     about["parameters"] = f"{sum(map(count_parameters, models)):,}"
-    if (path := folder or Path(model)).exists():
+    path = EMBEDDED if model == options.DEFAULT_MODEL else folder or Path(model)
+    if path.exists():
         about["size"] = f"{_bytes(path) / 1e6:.1f} MB on disk"
     _print(about, tasks)
 

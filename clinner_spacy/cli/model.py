@@ -11,7 +11,7 @@ import srsly
 from spacy.language import Language
 from spacy.util import get_package_path, is_package
 
-from clinner_spacy.checkpoints.pipeline_dir import EMBEDDED, FACTORY, is_pipeline_dir
+from clinner_spacy.checkpoints.pipeline_dir import FACTORY, is_pipeline_dir
 from clinner_spacy.cli.options import DEFAULT_MODEL
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.models.shim import EncoderShim
@@ -49,7 +49,7 @@ def build_nlp(
         # A task given once may be the name of a checkpoint's only task, given as a list it chooses among several.
         if task and len(task) == 1:
             settings["task"] = task[0]
-        nlp.add_pipe(FACTORY, config={"checkpoint": model if folder in (None, EMBEDDED) else str(folder), **settings})
+        nlp.add_pipe(FACTORY, config={"checkpoint": model if folder is None else str(folder), **settings})
     for component in clinical_components(nlp):
         component.load()
         component.annotate = "spans"
@@ -61,10 +61,10 @@ def build_nlp(
 
 
 def pipeline_folder(model: str) -> Path | None:
-    """Where the pipeline that ``model`` names is saved; None if ``model`` is something else."""
-    if model == DEFAULT_MODEL:
-        return EMBEDDED if is_pipeline_dir(EMBEDDED) else None
+    """Where the pipeline that ``model`` names is saved; None if it is a checkpoint, as the embedded model is."""
     path = Path(model)
+    if model == DEFAULT_MODEL:
+        return None
     if not path.exists() and is_package(model):
         path = get_package_path(model)
         path = next((folder for folder in path.glob(f"{path.name}-*") if is_pipeline_dir(folder)), path)
