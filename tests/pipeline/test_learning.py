@@ -1,0 +1,45 @@
+"""The component learns real notes by heart: every task, through the ordinary training calls."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy.training import Example
+from spacy.util import minibatch
+
+from clinner_spacy.corpora.readers import create_multiclin_reader
+
+from .conftest import tagger
+
+CORPORA = Path(os.environ.get("CLINNER_CORPORA", Path(__file__).parents[3] / "shared" / "corpora"))
+
+SPELLING_CNN = {
+    "@architectures": "spacy.Tok2Vec.v2",
+    "embed": {"@architectures": "clinner.SpellingEmbed.v1", "width": 96, "rows": 5000},
+    "encode": {"@architectures": "clinner.WindowEncoder.v1", "width": 96, "depth": 4},
+}
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize("transitions", [True, False])
+def test_overfits_ten_documents(transitions):
+    split = CORPORA / "MultiClinNER-es" / "MultiClinNER-es-train"
+    if not split.is_dir():
+        pytest.skip(f"{split} is not there; set CLINNER_CORPORA")
+    spacy.util.fix_random_seed(0)
+    nlp = spacy.blank("es")
+    nlp.add_pipe("multiclin_ner", config={"checkpoint": None, "model": tagger(SPELLING_CNN, transitions=transitions)})
+    examples = list(create_multiclin_reader([str(split)], limit=10)(nlp))
+    optimizer = nlp.initialize(lambda: examples)
+    optimizer.learn_rate = 0.003
+    for _ in range(60):
+        random.shuffle(examples)
+        for batch in minibatch(examples, 2):
+            nlp.update(batch, sgd=optimizer)
+    scores = nlp.evaluate([Example(nlp.make_doc(e.text), e.reference) for e in examples])
+    for task in ("disease", "symptom", "procedure"):
+        assert scores[f"{task}_f"] > 0.95, (task, scores[f"{task}_f"])
