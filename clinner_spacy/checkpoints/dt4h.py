@@ -148,7 +148,7 @@ def choose_heads(
     """The heads to use by the name of their task, or by their own name where that was asked for."""
     wanted = [task] if isinstance(task, str) else task
     by_name = {name: head for head in heads for name in (head.name, head.name.removesuffix("_ner"))}
-    usable = {head.task: head for head in heads if head.lang in (None, lang)}
+    usable = {(head.task if lang else head.name): head for head in heads if lang is None or head.lang in (None, lang)}
     there = ", ".join(head.name for head in heads)
     if wanted is None:
         if not usable:

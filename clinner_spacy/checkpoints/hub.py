@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import srsly
-from huggingface_hub import HfApi, hf_hub_download, scan_cache_dir
+from huggingface_hub import HfApi, constants, hf_hub_download, scan_cache_dir
 from huggingface_hub.errors import (
     CacheNotFound,
     EntryNotFoundError,
@@ -29,8 +29,8 @@ from clinner_spacy.errors import ClinnerError
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 
-#: What tokenizers without a tokenizer.json are made of.
-VOCABULARIES = ("vocab.txt", "sentencepiece.bpe.model", "spm.model", "vocab.json")
+#: What a tokenizer is read from, the complete form first, and what else the others need.
+VOCABULARIES = ("tokenizer.json", "vocab.txt", "sentencepiece.bpe.model", "spm.model", "vocab.json")
 VOCABULARY_PARTS = ("merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 
 #: What versions of huggingface_hub connect with, each raising errors of its own.
@@ -63,14 +63,22 @@ class Repository(NamedTuple):
                 self._download(file)
 
     def files(self) -> list[str]:
-        """The names of its files, or of those in the cache where the hub may not or cannot be asked."""
+        """The names of its files; of those in the cache where the hub may not or cannot be asked, if there are any."""
+        reason: Exception | None = None
         if not self.local_files_only:
             try:
                 with _one_sentence(self):
                     return HfApi().list_repo_files(self.name, revision=self.revision)
-            except _Unknown:
-                pass
-        return self._cached_files()
+            except _Absent:
+                return []  # a mirror that sends files but no lists
+            except _Unknown as error:
+                reason = error
+        cached = self._cached_files()
+        if not cached:
+            raise ClinnerError(
+                str(reason or f"The repository {self} is not in the cache; leave out local_files_only once.")
+            )
+        return cached
 
     def _download(self, file: str) -> Path:
         with _one_sentence(self, file):
@@ -80,7 +88,7 @@ class Repository(NamedTuple):
 
     def _cached_files(self) -> list[str]:
         try:
-            cached = scan_cache_dir().repos
+            cached = scan_cache_dir(constants.HF_HUB_CACHE).repos
         except CacheNotFound:
             return []
         return sorted(
@@ -105,7 +113,7 @@ def fetch_encoder(name: str, revision: str | None = None, local_files_only: bool
         return Path(name)
     repository = Repository(name, revision, local_files_only)
     folder = repository.fetch("config.json").parent
-    vocabulary = repository.fetch("tokenizer.json", *VOCABULARIES)
+    vocabulary = repository.fetch(*VOCABULARIES)
     if vocabulary.name != "tokenizer.json":
         repository.fetch_if_there(*VOCABULARY_PARTS)
     if weights:
@@ -127,7 +135,7 @@ class _Unknown(Exception):
 @contextlib.contextmanager
 def _one_sentence(repository: Repository, file: str | None = None) -> Iterator[None]:
     """Turn what huggingface_hub raises into :class:`_Absent`, :class:`_Unknown` or a ClinnerError."""
-    what = f"{file} of {repository}" if file else f"The file list of {repository}"
+    what = f"{file} of {repository}" if file else f"The repository {repository}"
     try:
         yield
     except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
@@ -154,6 +162,8 @@ def _one_sentence(repository: Repository, file: str | None = None) -> Iterator[N
         raise _Absent from error
     except HfHubHTTPError as error:
         status = getattr(error.response, "status_code", "no answer")
+        if status == 404:
+            raise _Absent from error
         raise ClinnerError(f"{what} could not be fetched: the hub answered {status}; try again later.") from error
     except Exception as error:
         if type(error).__module__.split(".")[0] not in HTTP_CLIENTS and not isinstance(error, OSError):

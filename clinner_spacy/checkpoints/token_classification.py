@@ -43,7 +43,7 @@ def load_token_classification(
             raise ClinnerError(f"{name} has one task, but task={list(task)} names {len(task)}; name one.")
         task = task[0]
     tasks = {task or (names[0].lower() if len(names) == 1 else "ner"): names}
-    heads = weight.float().numpy(), bias.float().numpy()
+    heads = weight.numpy(), bias.numpy()
     canonical: list[int] | None = columns
     if sorted(columns) == list(range(1 + 2 * len(names))):
         rows = [columns.index(column) for column in range(len(columns))]

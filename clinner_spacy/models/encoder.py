@@ -6,23 +6,29 @@ are in transformers 4.48 to 5.x; code that comes with a repository is never run.
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import srsly
+import torch
 from safetensors.torch import load, save
 from tokenizers import Tokenizer
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 from transformers import AutoConfig, AutoModel, AutoModelForTokenClassification, AutoTokenizer
+from transformers.utils import logging
 
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.words.pieces import PieceTokenizer
 
-INITIALIZERS = {"normal_", "uniform_", "trunc_normal_", "kaiming_uniform_", "xavier_uniform_", "xavier_normal_"}
+#: Files that a tokenizer can be made of; transformers makes an empty one of none.
+VOCABULARIES = ("tokenizer.json", "vocab.txt", "sentencepiece.bpe.model", "spm.model", "vocab.json")
+
+#: Top-level parts that are not read: what comes after the vectors of the words.
+UNUSED = ("pooler", "classifier")
 
 
 @dataclass
@@ -64,7 +70,7 @@ def read_config(path: Path) -> Any:
     """The ``config.json`` of a model directory. Raises ClinnerError if it is missing or its architecture unknown."""
     try:
         return AutoConfig.from_pretrained(path, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # what is in the file may break anything
         raise ClinnerError(
             f"{path / 'config.json'} describes no encoder that transformers knows by itself "
             f"({_brief(error)}); code shipped with a model is never run."
@@ -73,6 +79,8 @@ def read_config(path: Path) -> Any:
 
 def read_pieces(path: Path) -> PieceTokenizer:
     """The tokenizer of a model directory: its ``tokenizer.json``, else one converted from the vocabulary files."""
+    if not any((path / name).is_file() for name in VOCABULARIES):
+        raise ClinnerError(f"{path} holds no tokenizer ({', '.join(VOCABULARIES)}); add its tokenizer.json.")
     try:
         if (path / "tokenizer.json").is_file():
             return PieceTokenizer(Tokenizer.from_file(str(path / "tokenizer.json")))
@@ -92,7 +100,7 @@ def read_encoder(path: Path) -> Encoder:
     """A published encoder with its weights, float32. A token classifier's head is left out."""
     config = read_config(path)
     module = _from_pretrained(AutoModel, path, config)
-    return Encoder(_without_pooler(module), config, read_pieces(path))
+    return Encoder(_bare(module), config, read_pieces(path))
 
 
 def read_tagger(path: Path) -> tuple[Encoder, Tensor, Tensor]:
@@ -104,10 +112,9 @@ def read_tagger(path: Path) -> tuple[Encoder, Tensor, Tensor]:
         raise ClinnerError(
             f"The token classifier in {path} ({type(module).__name__}) has no linear `classifier` to read."
         )
-    module.classifier = nn.Identity()
     weight = head.weight.detach()
     bias = head.bias.detach() if head.bias is not None else weight.new_zeros(len(weight))
-    return Encoder(module, config, read_pieces(path), tagger=True), weight, bias
+    return Encoder(_bare(module), config, read_pieces(path), tagger=True), weight.float(), bias.float()
 
 
 def build_module(config: Any, tagger: bool, weights: Mapping[str, Tensor], source: str) -> nn.Module:
@@ -115,13 +122,15 @@ def build_module(config: Any, tagger: bool, weights: Mapping[str, Tensor], sourc
 
     Raises ClinnerError naming the weights that are missing, too many or of another shape.
     """
-    with _SkipInit():
-        module = (AutoModelForTokenClassification if tagger else AutoModel).from_config(config)
-    if tagger:
-        module.classifier = nn.Identity()
-    module = _without_pooler(module).float()
-    own = {name: tuple(value.shape) for name, value in module.state_dict().items()}
-    given = {name: value for name, value in weights.items() if not name.startswith("pooler.")}
+    factory = AutoModelForTokenClassification if tagger else AutoModel
+    with torch.device("meta"):  # only shapes: nothing is drawn at random, nothing allocated
+        blank = factory.from_config(config)
+    shapes = {name: tuple(value.shape) for name, value in blank.state_dict().items()}
+    unused = {name: torch.zeros(shape) for name, shape in shapes.items() if name.split(".")[0] in UNUSED}
+    own = {name: shape for name, shape in shapes.items() if name not in unused}
+    # Files of old versions hold buffers that are computed now.
+    computed = {name for name, _ in blank.named_buffers()} - set(own)
+    given = {name: value for name, value in weights.items() if name not in unused and name not in computed}
     wrong = [f"{name} is missing" for name in own if name not in given]
     wrong += [f"{name} has no place" for name in given if name not in own]
     wrong += [
@@ -134,8 +143,8 @@ def build_module(config: Any, tagger: bool, weights: Mapping[str, Tensor], sourc
         raise ClinnerError(
             f"{source} does not fit the encoder that its config describes ({config.model_type}): {shown}."
         )
-    module.load_state_dict(given)
-    return module
+    with _no_progress_bar():
+        return _bare(type(blank).from_pretrained(None, config=config, state_dict=given | unused))
 
 
 def encoder_to_bytes(encoder: Encoder) -> bytes:
@@ -183,27 +192,39 @@ def freeze(encoder: Encoder, depth: bool | int) -> None:
         part.requires_grad_(False)
 
 
-class _SkipInit(TorchFunctionMode):
-    """Leave new weights as they lie in memory: all are overwritten, and drawing 300 million numbers takes seconds."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if getattr(func, "__name__", "") in INITIALIZERS:
-            return args[0] if args else (kwargs or {})["tensor"]
-        return func(*args, **(kwargs or {}))
-
-
-def _from_pretrained(factory: Any, path: Path, config: Any) -> nn.Module:
+def _from_pretrained(factory: Any, path: Path, config: Any) -> Any:
     try:
-        module = factory.from_pretrained(path, config=config, local_files_only=True)
-    except (OSError, ValueError, RuntimeError) as error:
+        with _no_progress_bar():
+            module, info = factory.from_pretrained(path, config=config, local_files_only=True, output_loading_info=True)
+    except Exception as error:  # each format of weights has errors of its own
         raise ClinnerError(f"The weights in {path} cannot be read ({_brief(error)}); fetch them again.") from error
-    return module.float()
-
-
-def _without_pooler(module: nn.Module) -> nn.Module:
-    if isinstance(getattr(module, "pooler", None), nn.Module):
-        setattr(module, "pooler", None)  # noqa: B010 - as an attribute, torch takes it for a tensor
+    missing = sorted(key for key in info["missing_keys"] if "pooler." not in key and "position_ids" not in key)
+    if missing:
+        raise ClinnerError(
+            f"The weights in {path} are no {type(module).__name__}: {missing[0]} and {len(missing) - 1} more are missing."
+        )
     return module
+
+
+@contextlib.contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """Putting weights in place takes a moment; transformers 5 draws a bar for it even into files."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _bare(module: nn.Module) -> nn.Module:
+    """A module without its unused parts, in float32."""
+    if isinstance(getattr(module, "pooler", None), nn.Module):
+        setattr(module, "pooler", None)  # noqa: B010 - as an attribute, mypy takes it for a tensor
+    if isinstance(getattr(module, "classifier", None), nn.Module):
+        module.classifier = nn.Identity()
+    return module.float()
 
 
 def _brief(error: BaseException) -> str:

@@ -1,0 +1,133 @@
+"""Checkpoints of every published format, small and with random weights, made where a test needs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import AutoConfig, AutoModel, AutoModelForTokenClassification
+
+TEXT = (
+    "Paciente de 70 años con diabetes mellitus tipo 2, hipertensión arterial y fibrilación auricular.",
+    "Refiere disnea de esfuerzo, dolor torácico opresivo y edemas en miembros inferiores desde hace 3 días.",
+    "Se realiza ecocardiograma, coronariografía y prostatectomía radical; tratamiento con enalapril 10 mg/12 h.",
+    "The patient was admitted with shortness of breath; a chest X-ray showed pulmonary oedema.",
+    "Il paziente riferisce dolore addominale, nausea e vomito; TC addome: ascite.",
+)
+
+KINDS = ("xlm-roberta", "roberta", "bert", "deberta-v2", "modernbert")
+BIO = ("O", "B-DISEASE", "I-DISEASE")
+
+
+def tokenizer(kind: str) -> Tokenizer:
+    """Unigram with Metaspace, byte-level BPE (without a prefix space, as often saved) or WordPiece, of TEXT."""
+    trainer: Any
+    if kind in ("xlm-roberta", "deberta-v2"):
+        begin, pad, end, unknown = ("<s>", "<pad>", "</s>", "<unk>") if kind == "xlm-roberta" else SQUARE
+        built = Tokenizer(models.Unigram())
+        built.normalizer = normalizers.NFKC()
+        built.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(prepend_scheme="always")]
+        )
+        trainer = trainers.UnigramTrainer(
+            vocab_size=300, special_tokens=[begin, pad, end, unknown], unk_token=unknown, show_progress=False
+        )
+    elif kind == "bert":
+        begin, pad, end, unknown = SQUARE
+        built = Tokenizer(models.WordPiece(unk_token=unknown))
+        built.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
+        built.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        trainer = trainers.WordPieceTrainer(
+            vocab_size=300, special_tokens=[begin, pad, end, unknown], show_progress=False
+        )
+    else:
+        begin, pad, end, unknown = ("<s>", "<pad>", "</s>", "<unk>") if kind == "roberta" else SQUARE
+        built = Tokenizer(models.BPE())
+        built.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        built.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=400,
+            special_tokens=[begin, pad, end, unknown],
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        )
+    built.train_from_iterator([" " + line for line in TEXT], trainer)
+    built.post_processor = processors.TemplateProcessing(
+        single=f"{begin} $A {end}", special_tokens=[(token, built.token_to_id(token)) for token in (begin, end)]
+    )
+    built.enable_truncation(8)  # as some repositories have it; it must not apply
+    return built
+
+
+SQUARE = ("[CLS]", "[PAD]", "[SEP]", "[UNK]")
+
+
+def config(kind: str, **extra: Any) -> Any:
+    """The smallest config with 64 positions for text."""
+    fields: dict[str, Any] = {
+        "hidden_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+        "vocab_size": tokenizer(kind).get_vocab_size(),
+        "max_position_embeddings": 66 if "roberta" in kind else 64,
+        "pad_token_id": 1,
+        "bos_token_id": 0,
+        "eos_token_id": 2,
+        "initializer_range": 0.5,
+        "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0,
+    }
+    if kind == "deberta-v2":
+        fields |= {
+            "relative_attention": True,
+            "pos_att_type": ["p2c", "c2p"],
+            "position_biased_input": False,
+            "position_buckets": 16,
+            "type_vocab_size": 0,
+        }
+    if kind == "modernbert":
+        fields |= {"cls_token_id": 0, "sep_token_id": 2, "local_attention": 8, "reference_compile": False}
+        fields |= {"initializer_cutoff_factor": 2.0}
+    return AutoConfig.for_model(kind, **(fields | extra))
+
+
+def save_encoder(path: Path, kind: str = "xlm-roberta", weights: bool = True, **extra: Any) -> Path:
+    """A bare encoder's directory: config, tokenizer and, unless told otherwise, weights."""
+    path.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(0)
+    model = AutoModel.from_config(config(kind, **extra))
+    if weights:
+        model.save_pretrained(path)
+    else:
+        model.config.save_pretrained(path)
+    tokenizer(kind).save(str(path / "tokenizer.json"))
+    return path
+
+
+def save_tagger(path: Path, kind: str = "xlm-roberta", tags: tuple[str, ...] = BIO, **extra: Any) -> Path:
+    """A token-classification directory."""
+    path.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(0)
+    named = {"id2label": dict(enumerate(tags)), "label2id": {tag: n for n, tag in enumerate(tags)}}
+    model = AutoModelForTokenClassification.from_config(config(kind, **named, **extra))
+    torch.nn.init.normal_(model.classifier.weight, std=2.0)
+    model.save_pretrained(path)
+    tokenizer(kind).save(str(path / "tokenizer.json"))
+    return path
+
+
+def save_dt4h(
+    path: Path, heads: tuple[str, ...] = ("classifiers.disease", "classifiers.symptom"), prefix: str = ""
+) -> Path:
+    """``path``/mtl.pt and, in ``path``/base, the config and tokenizer of its encoder."""
+    save_encoder(path / "base", weights=False)
+    torch.manual_seed(0)
+    encoder = AutoModel.from_config(config("xlm-roberta"))
+    state = {f"encoder.{name}": value for name, value in encoder.state_dict().items()}
+    for head in heads:
+        state |= {f"{head}.weight": torch.randn(3, 16), f"{head}.bias": torch.tensor([2.0, 2.0, 0.0])}
+    torch.save({prefix + name: value for name, value in state.items()}, path / "mtl.pt")
+    return path / "mtl.pt"
