@@ -51,9 +51,9 @@ def load_dt4h(
 ) -> Loaded:
     """Read a ``.pt`` file; its encoder's config and tokenizer, never weights, come from ``base_model``.
 
-    task: the tasks to take, by default all. Of heads for one language those of ``lang`` are taken, or all of them if it
-    is None; any is had by its own name, such as ``disease_it_ner``. Raises ClinnerError for a pickled module, missing or misshapen heads, a task
-    or language that isn't there and a base model that the weights do not fit.
+    task: the tasks to take, by default all. Of heads for one language those of ``lang`` are taken, or all if it is
+    None; any is had by its own name, such as ``disease_it_ner``. Raises ClinnerError for a pickled module, missing or
+    misshapen heads, a task or language that isn't there and a base model that the weights do not fit.
     """
     from clinner_spacy.models.encoder import Encoder, build_module, read_config, read_pieces
 

@@ -110,7 +110,7 @@ def test_pickled_modules_are_refused(tmp_path, thing, monkeypatch):
     monkeypatch.chdir(tmp_path)
     save_dt4h(tmp_path)
     torch.save(thing, tmp_path / "mtl.pt")
-    with pytest.raises(ClinnerError, match="pickled module.*state_dict"):
+    with pytest.raises(ClinnerError, match=r"pickled module.*state_dict"):
         load_checkpoint(str(tmp_path / "mtl.pt"), base_model=str(tmp_path / "base"))
     assert not Path("touched-by-a-pickle").exists()
 
@@ -119,7 +119,7 @@ def test_pickled_modules_are_refused(tmp_path, thing, monkeypatch):
 def test_damaged_files_are_refused(tmp_path, content):
     save_dt4h(tmp_path)
     (tmp_path / "mtl.pt").write_bytes(content)
-    with pytest.raises(ClinnerError, match="mtl.pt"):
+    with pytest.raises(ClinnerError, match=r"mtl\.pt"):
         load_checkpoint(str(tmp_path / "mtl.pt"), base_model=str(tmp_path / "base"))
 
 

@@ -73,7 +73,7 @@ def test_long_texts_differ_only_where_windows_overlap(golden, folder, task, lang
 
 
 def overlaps(folder: Path, file: Path) -> list[tuple[int, int]]:
-    """The characters that two of the reference's windows share: 128 of every 510 - 128 pieces, and the words cut there."""
+    """The characters that two of the reference's windows share: 128 pieces in every 382, and the words cut there."""
     from tokenizers import Tokenizer
 
     text = file.read_bytes().decode("utf8")
