@@ -128,6 +128,6 @@ def save_dt4h(
     encoder = AutoModel.from_config(config("xlm-roberta"))
     state = {f"encoder.{name}": value for name, value in encoder.state_dict().items()}
     for head in heads:
-        state |= {f"{head}.weight": torch.randn(3, 16), f"{head}.bias": torch.tensor([2.0, 2.0, 0.0])}
+        state |= {f"{head}.weight": torch.randn(3, 16) / 2, f"{head}.bias": torch.tensor([4.0, 2.0, 0.0])}
     torch.save({prefix + name: value for name, value in state.items()}, path / "mtl.pt")
     return path / "mtl.pt"

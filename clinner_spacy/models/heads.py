@@ -18,7 +18,9 @@ def resize_heads(model: Model, old: TagSet, new: TagSet) -> None:
     if model.attrs["columns"] is not None:
         if new.tasks == old.tasks:
             return
-        raise ClinnerError("These heads score other tags than B, I and O and cannot change; train new ones on the encoder.")
+        raise ClinnerError(
+            "These heads score other tags than B, I and O and cannot change; train new ones on the encoder."
+        )
     known = {key: n for n, key in enumerate(_column_keys(old))}
     rows = np.asarray([known.get(key, -1) for key in _column_keys(new)], dtype=np.int64)
     model.attrs["n_columns"] = new.n_columns

@@ -19,7 +19,7 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
 from clinner_spacy.bio.tagset import TagSet
-from clinner_spacy.checkpoints import load_checkpoint
+from clinner_spacy.checkpoints import Loaded, load_checkpoint
 from clinner_spacy.checkpoints.pipeline_dir import read_cfg
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.files import replacing
@@ -178,7 +178,10 @@ class MultiClinNER(TrainablePipe):
             return
         if self.checkpoint is None:
             raise ClinnerError(f"Component {self.name!r} has neither a model nor a checkpoint; set one in its config.")
-        loaded = load_checkpoint(self.checkpoint, **self.checkpoint_settings)
+        self.take(load_checkpoint(self.checkpoint, **self.checkpoint_settings))
+
+    def take(self, loaded: Loaded) -> None:
+        """Put a checkpoint's model and tasks into the component."""
         self.model, self.architecture = loaded.model, loaded.architecture
         self._set_tasks(loaded.tasks)
 

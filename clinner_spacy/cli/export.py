@@ -1,0 +1,79 @@
+"""``multiclin export``: a published checkpoint -> a spaCy pipeline's directory."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from clinner_spacy.cli import options
+from clinner_spacy.errors import ClinnerError
+
+
+def register(app: typer.Typer) -> None:
+    app.command("export")(export)
+
+
+def export(
+    checkpoint: Annotated[str, typer.Argument(help="A .pt file, a token classifier's directory or a hub name.")],
+    output: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="The directory to write, which must be new.")],
+    lang: Annotated[str, typer.Option(help="Language of the pipeline, as es; it chooses the head, too.")] = "xx",
+    base_model: options.BaseModel = None,
+    revision: options.Revision = None,
+    task: options.Task = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TAG", help="Each tag of a token classifier that only counts them, in order; repeatable."),
+    ] = None,
+    precision: options.PrecisionOf = None,
+) -> None:
+    """Write a checkpoint as a spaCy pipeline, which spacy.load and spacy package take and which needs no network.
+
+    \b
+    Examples:
+      multiclin export mtl.pt pipelines/es --lang es --base-model FacebookAI/xlm-roberta-base
+      multiclin export Posos/ClinicalNER pipelines/drugs --task drug
+      python -m spacy package pipelines/es wheels --build wheel --name clinical --version 1.0.0
+    """
+    from clinner_spacy.checkpoints import load_checkpoint  # spaCy is slow to import
+    from clinner_spacy.cli.model import blank
+
+    if output.exists():
+        raise ClinnerError(f"{output} is there already; name a new directory.")
+    config: dict[str, Any] = {
+        "checkpoint": checkpoint,
+        "base_model": base_model,
+        "revision": revision,
+        "task": task[0] if task and len(task) == 1 else task,
+        "labels": label,
+        "precision": precision.value if precision else "auto",
+    }
+    nlp = blank(lang)
+    loaded = load_checkpoint(lang=nlp.lang, **config)
+    nlp.add_pipe("multiclin_ner", config=config).take(loaded)  # type: ignore[attr-defined]
+    nlp.meta["name"] = "clinical"
+    nlp.meta["description"] = f"{', '.join(loaded.tasks)} from {checkpoint}"
+    nlp.meta["sources"] = [{"name": checkpoint}]
+    if loaded.info.get("license"):
+        nlp.meta["license"] = str(loaded.info["license"])
+    _write(nlp, output)
+    typer.echo(f"{output}: {', '.join(f'{name} ({len(labels)})' for name, labels in loaded.tasks.items())}")
+
+
+def _write(nlp: Any, output: Path) -> None:
+    """Write beside, then move into place, so that no half of a pipeline is ever left."""
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}."))
+    except OSError as error:
+        raise ClinnerError(f"{output} cannot be written: {error.strerror}; choose another place.") from error
+    try:
+        nlp.to_disk(beside)
+        beside.chmod(0o755)
+        beside.replace(output)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
