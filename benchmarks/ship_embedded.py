@@ -13,10 +13,11 @@ import numpy as np
 import srsly
 import typer
 from safetensors import safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 from spacy.util import load_config, load_model_from_path
 
 from clinner_spacy.checkpoints.pipeline_dir import EMBEDDED, FACTORY
+from clinner_spacy.files import replacing
 
 
 def main(
@@ -44,7 +45,8 @@ def halve(path: Path) -> None:
     with safe_open(path, "numpy") as file:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
         metadata = file.metadata()
-    save_file({key: value.astype(np.float16) for key, value in tensors.items()}, path, metadata)
+    with replacing(path, "wb") as file:
+        file.write(save({key: value.astype(np.float16) for key, value in tensors.items()}, metadata))
 
 
 if __name__ == "__main__":

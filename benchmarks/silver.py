@@ -2,8 +2,9 @@
 
     python benchmarks/silver.py es.jsonl silver-es.spacy --lang es --teachers training/a training/b training/c
 
-A line of the input is a JSON object with the key "text". The teachers' scores are averaged before decoding; what they
-find is stored as gold would be, one span group a task. How the embedded model is trained: docs/embedded-model.md.
+A line of the input is a JSON object with the key "text"; a .spacy file with gold may stand there instead, and is
+completed with the tasks that were not annotated in a document. The teachers' scores are averaged before decoding; what
+they find is stored as gold would be, one span group a task. How the embedded model is trained: docs/embedded-model.md.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from spacy.util import minibatch
 
 from clinner_spacy.bio.tagset import TagSet
 from clinner_spacy.checkpoints import load_checkpoint
-from clinner_spacy.corpora.docbin import save_docs
+from clinner_spacy.corpora.docbin import read_docs, save_docs
 from clinner_spacy.pipeline.predict import predictions
 
 
@@ -40,12 +41,17 @@ def main(
     nlp = spacy.blank(lang)
 
     def labelled() -> Iterator[Doc]:
-        docs = (nlp.tokenizer(line["text"]) for line in srsly.read_jsonl(texts))
+        if texts.suffix == ".spacy":
+            docs = read_docs(texts, nlp.vocab)
+        else:
+            docs = (nlp.tokenizer(line["text"]) for line in srsly.read_jsonl(texts))
         for batch in minibatch(docs, batch_size):
             scores = [loaded.model.predict(batch) for loaded in models]
             averaged = [np.mean(of_doc, axis=0) for of_doc in zip(*scores, strict=True)]
             for doc, found in zip(batch, predictions(batch, averaged, tagset, 0.0, transitions), strict=True):
                 for task, labels in tagset.tasks.items():
+                    if task in doc.spans:
+                        continue
                     spans = [Span(doc, p.start, p.end, p.label) for p in found if p.label in labels]
                     doc.spans[task] = SpanGroup(doc, name=task, spans=spans)
                 yield doc
