@@ -11,7 +11,7 @@ import srsly
 from clinner_spacy.checkpoints.dt4h import load_dt4h
 from clinner_spacy.checkpoints.hub import Repository, fetch_encoder
 from clinner_spacy.checkpoints.loaded import Loaded
-from clinner_spacy.checkpoints.pipeline_dir import EMBEDDED, is_pipeline_dir, load_pipeline_dir
+from clinner_spacy.checkpoints.pipeline_dir import EMBEDDED, is_pipeline_dir, load_pipeline_dir, saved_tasks
 from clinner_spacy.checkpoints.published import Reading
 from clinner_spacy.checkpoints.token_classification import load_token_classification
 from clinner_spacy.errors import ClinnerError
@@ -83,6 +83,12 @@ def load_checkpoint(
         return load_token_classification(path, name=checkpoint, task=task, labels=labels, reading=reading)
     repository.fetch_if_there("README.md", "config.json", "tokenizer.json")
     return load_dt4h(repository.fetch(_only(states, checkpoint)), **dt4h)
+
+
+def known_tasks(checkpoint: str | None, task: str | Sequence[str] | None = None) -> dict[str, list[str]]:
+    """The tasks of the embedded model or of a saved pipeline; nothing where weights would have to be read to know."""
+    path = EMBEDDED if checkpoint == "embedded" else Path(checkpoint or "")
+    return saved_tasks(path, task) if checkpoint and is_pipeline_dir(path) else {}
 
 
 def is_token_classifier(config: Path) -> bool:

@@ -52,6 +52,11 @@ def load_pipeline_dir(path: Path, task: str | Sequence[str] | None = None) -> Lo
     )
 
 
+def saved_tasks(path: Path, task: str | Sequence[str] | None = None) -> dict[str, list[str]]:
+    """What :func:`load_pipeline_dir` would give as tasks, without reading weights."""
+    return _chosen(read_cfg(path / _component(path)[0])["tasks"], task, path)
+
+
 def read_cfg(path: Path) -> dict[str, Any]:
     """Tasks and architecture of the component saved at ``path``, whose files must all be there."""
     for name in ("cfg", "model.safetensors"):

@@ -19,7 +19,7 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
 from clinner_spacy.bio.tagset import TagSet
-from clinner_spacy.checkpoints import Loaded, load_checkpoint
+from clinner_spacy.checkpoints import Loaded, known_tasks, load_checkpoint
 from clinner_spacy.checkpoints.pipeline_dir import read_cfg
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.files import replacing
@@ -156,13 +156,15 @@ class MultiClinNER(TrainablePipe):
 
     @property
     def tasks(self) -> dict[str, list[str]]:
-        """Task name -> its labels."""
+        """Task name -> its labels; of a published checkpoint, once its weights are read."""
+        if self.model is None and not self.cfg["tasks"]:
+            return known_tasks(self.checkpoint, self.checkpoint_settings.get("task"))
         return {task: list(labels) for task, labels in self.cfg["tasks"].items()}
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Every label of every task."""
-        return self.tagset.labels
+        return TagSet(self.tasks).labels
 
     @property
     def label_data(self) -> dict[str, list[str]]:
@@ -187,7 +189,7 @@ class MultiClinNER(TrainablePipe):
 
     def _set_tasks(self, tasks: dict[str, list[str]]) -> None:
         self.cfg["tasks"] = tasks
-        for label in self.labels:
+        for label in self.tagset.labels:
             self.vocab.strings.add(label)
 
     # Prediction

@@ -53,6 +53,21 @@ def test_spacy_knows_it(nlp):
     assert scores["spans_sc_f"] > 0.9 and scores["disease_f"] == 1.0
 
 
+def test_labels_of_the_embedded_model_are_known_before_it_is_read():
+    nlp = spacy.blank("en")
+    ner = nlp.add_pipe("multiclin_ner")
+    assert nlp.pipe_labels["multiclin_ner"] == ["DISEASE", "SYMPTOM", "PROCEDURE"]
+    assert ner.model is None
+
+
+@pytest.mark.parametrize("lang", ["es", "it", "ro", "en", "nl", "sv", "cs", "xx"])
+def test_the_embedded_model_in_every_language(lang):
+    nlp = spacy.blank(lang)
+    nlp.add_pipe("multiclin_ner")
+    doc = nlp("Diabetes mellitus, fiebre. Patient with fever and diabetes mellitus; computed tomography.")
+    assert {"DISEASE", "SYMPTOM", "PROCEDURE"} >= {span.label_ for span in doc.spans["sc"]} >= {"DISEASE"}
+
+
 def test_pipe_batches_and_processes_agree_with_calls(nlp):
     one_by_one = [nlp(text) for text in TEXTS]
     for docs in (nlp.pipe(TEXTS, batch_size=2), nlp.pipe(TEXTS, n_process=2, batch_size=1)):
