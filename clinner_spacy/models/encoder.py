@@ -27,6 +27,9 @@ from clinner_spacy.words.pieces import PieceTokenizer
 #: Files that a tokenizer can be made of; transformers makes an empty one of none.
 VOCABULARIES = ("tokenizer.json", "vocab.txt", "sentencepiece.bpe.model", "spm.model", "vocab.json")
 
+#: Dropout of attention weights keeps torch from its fast kernels: without, a training step takes a third of the time.
+ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
+
 #: Top-level parts that are not read: what comes after the vectors of the words.
 UNUSED = ("pooler", "classifier")
 
@@ -69,12 +72,16 @@ class Encoder:
 def read_config(path: Path) -> Any:
     """The ``config.json`` of a model directory. Raises ClinnerError if it is missing or its architecture unknown."""
     try:
-        return AutoConfig.from_pretrained(path, local_files_only=True)
+        config = AutoConfig.from_pretrained(path, local_files_only=True)
     except Exception as error:  # what is in the file may break anything
         raise ClinnerError(
             f"{path / 'config.json'} describes no encoder that transformers knows by itself "
             f"({_brief(error)}); code shipped with a model is never run."
         ) from error
+    for field in ATTENTION_DROPOUT:
+        if hasattr(config, field):
+            setattr(config, field, 0.0)
+    return config
 
 
 def read_pieces(path: Path) -> PieceTokenizer:
