@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from clinner_spacy.models.encoder import Encoder, encoder_from_bytes, encoder_to_bytes, freeze
+from clinner_spacy.models.forks import check_fork
 from clinner_spacy.models.precision import choose_device, choose_dtype
 from clinner_spacy.words.batches import Batch
 
@@ -44,6 +45,7 @@ class EncoderShim(Shim):
 
     def predict(self, batch: Batch) -> Tensor:
         """The vectors of a batch's readings, float (n_read, width), on the device, in the precision of inference."""
+        check_fork(self.device)
         module = self._for_inference().eval()
         with torch.inference_mode():
             return read(module, *self._tensors(batch))
