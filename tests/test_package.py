@@ -90,7 +90,8 @@ def test_a_packaged_pipeline(clean: Path, tmp_path: Path) -> None:
     sh(clean, "-m", "pip", "install", "--quiet", "--no-index", built, cwd=tmp_path)
     (tmp_path / "model").rename(tmp_path / "gone")
     text = NOTES[0][0]
-    found = [(span.text, span.label_) for span in nlp(text).spans["sc"]]
+    doc = nlp(text)
+    found = [(span.text, span.label_) for span in doc.spans["sc"]]
     assert found
     assert sh(clean, "-I", "-c", PACKAGED, text, cwd=tmp_path).strip() == str(found)
     (tmp_path / "note.txt").write_text(text)

@@ -56,12 +56,13 @@ def convert_command(
       multiclin convert brat/ train.spacy --lang es --labels ENFERMEDAD=DISEASE --only DISEASE
       multiclin convert notes.conll train.spacy --lang en --format conll --task drug
     """
+    from clinner_spacy.cli.model import blank
     from clinner_spacy.corpora.docbin import save_docs
     from clinner_spacy.corpora.document import Report
 
     if output.suffix != ".spacy":
         raise ClinnerError(f"{output} must end in .spacy, or spaCy will not read it.")
-    nlp = _blank(lang)
+    nlp = blank(lang)
     report = Report()
     documents = read_any(source, format or detect(source), _renaming(labels or []), only or None, task, report)
     save_docs(output, _docs(documents, nlp, report))
@@ -130,12 +131,3 @@ def _renaming(pairs: list[str]) -> dict[str, str]:
             raise ClinnerError(f"--labels {pair} is not of the form OLD=NEW.")
         names[old] = new
     return names
-
-
-def _blank(lang: str) -> Language:
-    import spacy
-
-    try:
-        return spacy.blank(lang)
-    except ImportError as error:
-        raise ClinnerError(f"--lang {lang} is no language spaCy knows; take its two-letter code, or xx.") from error

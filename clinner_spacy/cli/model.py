@@ -9,6 +9,7 @@ from pathlib import Path
 import spacy
 import srsly
 from spacy.language import Language
+from spacy.tokenizer import Tokenizer
 from spacy.util import get_package_path, is_package
 
 from clinner_spacy.checkpoints.pipeline_dir import FACTORY, is_pipeline_dir
@@ -29,6 +30,7 @@ def build_nlp(
     device: str | None = None,
     precision: str | None = None,
     lang: str | None = None,
+    words: str = "spacy",
     task: Sequence[str] | None = None,
     threshold: float | None = None,
 ) -> Language:
@@ -56,6 +58,8 @@ def build_nlp(
         if threshold is not None:
             component.threshold = threshold
         place(component, device, precision)
+    if words == "whitespace":
+        nlp.tokenizer = Tokenizer(nlp.vocab)  # without rules
     nlp.max_length = sys.maxsize  # spaCy's limit is for its parser
     return nlp
 
@@ -97,7 +101,7 @@ def blank(lang: str) -> Language:
     try:
         return spacy.blank(lang)
     except ImportError as error:
-        raise ClinnerError(f"spaCy knows no language {lang!r}; give its code, as es, or xx for any.") from error
+        raise ClinnerError(f"--lang {lang} is no language spaCy knows; give its code, as es, or xx for any.") from error
 
 
 def place(component: MultiClinNER, device: str | None, precision: str | None) -> None:

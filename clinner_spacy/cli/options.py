@@ -19,6 +19,13 @@ class Precision(StrEnum):
     fp16 = "fp16"
 
 
+class Words(StrEnum):
+    """Where words begin and end."""
+
+    spacy = "spacy"
+    whitespace = "whitespace"
+
+
 Model = Annotated[
     str,
     typer.Option(
@@ -38,6 +45,10 @@ PrecisionOf = Annotated[
 ]
 Lang = Annotated[
     str | None, typer.Option(help="Language of the texts, as es; by default the model's own, if it has one.")
+]
+WordsBy = Annotated[
+    Words,
+    typer.Option("--words", help="Cut by the language's rules, or at white space alone, as DT4H's publisher does."),
 ]
 Task = Annotated[list[str] | None, typer.Option(metavar="TASK", help="Only this task; repeatable.")]
 Threshold = Annotated[

@@ -31,6 +31,7 @@ def predict_command(
     device: options.Device = None,
     precision: options.PrecisionOf = None,
     lang: options.Lang = None,
+    words: options.WordsBy = options.Words.spacy,
     task: options.Task = None,
     threshold: options.Threshold = None,
     format: Annotated[Format, typer.Option(help="What to write.")] = Format.tsv,
@@ -64,6 +65,7 @@ def predict_command(
         device=device,
         precision=precision,
         lang=lang,
+        words=words,
         task=task,
         threshold=threshold,
     )

@@ -23,6 +23,7 @@ def render_command(
     device: options.Device = None,
     precision: options.PrecisionOf = None,
     lang: options.Lang = None,
+    words: options.WordsBy = options.Words.spacy,
     task: options.Task = None,
     threshold: options.Threshold = None,
 ) -> None:
@@ -49,6 +50,7 @@ def render_command(
         device=device,
         precision=precision,
         lang=lang,
+        words=words,
         task=task,
         threshold=threshold,
     )

@@ -90,6 +90,15 @@ def test_another_language_keeps_the_weights(run: Run, tmp_path: Path) -> None:
     assert rows(tmp_path / "out.tsv") == [("note", *found) for found in FOUND]
 
 
+def test_words_at_white_space_give_what_the_publisher_gives(run: Run, golden: Path, tmp_path: Path) -> None:
+    checkpoint = golden / "dt4h-multilabel"
+    options = ["--base-model", checkpoint / "base_model", "--words", "whitespace", "--task", "symptom"]
+    options += ["--precision", "fp32"]
+    result = run("predict", checkpoint / "txt", tmp_path / "out.tsv", *options, model=checkpoint / "mtl.pt")
+    assert result.exit_code == 0, result.output
+    assert sorted(rows(tmp_path / "out.tsv")) == sorted(rows(checkpoint / "expected-symptom.tsv"))
+
+
 def test_processes_agree(run: Run, tmp_path: Path) -> None:
     write(tmp_path / "in", {f"{n:02}.txt": TEXT for n in range(40)})
     result = run("predict", tmp_path / "in", tmp_path / "out.tsv", "--n-process", "2")
@@ -104,7 +113,7 @@ def test_processes_agree(run: Run, tmp_path: Path) -> None:
         ({"notes.md": ""}, (), ("holds no .txt file",)),
         ({"a.txt": TEXT, "b.txt": b"tos \xff"}, (), ("b.txt", "not UTF-8", "position 4")),
         ({"a.txt": TEXT}, ("--task", "drug"), ("no task 'drug'", "disease, procedure, symptom")),
-        ({"a.txt": TEXT}, ("--lang", "zz"), ("no language 'zz'",)),
+        ({"a.txt": TEXT}, ("--lang", "zz"), ("--lang zz is no language",)),
         ({"a.txt": TEXT}, ("--base-model", "x"), ("saved pipeline",)),
     ],
 )
