@@ -1,0 +1,76 @@
+"""The training configs for transformers, run on a few sentences with a tiny encoder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import spacy
+from spacy.training.initialize import init_nlp
+from spacy.training.loop import train
+from spacy.util import load_config
+
+from tests.tiny import TEXT, save_encoder
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+MENTIONS = ("diabetes mellitus tipo 2", "dolor torácico opresivo")
+
+
+@pytest.fixture
+def split(tmp_path) -> Path:
+    """A split in the MultiClinNER layout with one task and two documents."""
+    folder = tmp_path / "corpus-train" / "corpus-train-disease"
+    for part in ("txt", "tsv"):
+        (folder / part).mkdir(parents=True)
+    rows = ["filename\tlabel\tstart_span\tend_span\ttext"]
+    for name, text, mention in zip("ab", TEXT, MENTIONS, strict=False):
+        (folder / "txt" / f"{name}.txt").write_text(text, encoding="utf8")
+        start = text.index(mention)
+        rows.append(f"{name}\tDISEASE\t{start}\t{start + len(mention)}\t{mention}")
+    (folder / "tsv" / "corpus.tsv").write_text("\n".join(rows) + "\n", encoding="utf8")
+    return folder.parent
+
+
+def learn(config: str, encoder: Path, split: Path, output: Path, **overrides: Any) -> None:
+    settings = {
+        "nlp.lang": "es",
+        "paths.encoder": str(encoder),
+        "paths.train": str(split),
+        "paths.dev": str(split),
+        "system.gpu_allocator": None,
+        "training.max_epochs": 0,
+        "training.max_steps": 60,
+        "training.eval_frequency": 30,
+        "training.optimizer.learn_rate": 0.01,
+        **overrides,
+    }
+    nlp = init_nlp(load_config(CONFIGS / config, overrides=settings))
+    output.mkdir()
+    with Path(os.devnull).open("w") as out:
+        train(nlp, output, stdout=out, stderr=out)
+
+
+def found(pipeline: Path) -> list[str]:
+    doc = spacy.load(pipeline)(TEXT[0])
+    return [span.text for span in doc.spans["sc"]]
+
+
+def test_xlmr(tmp_path, split):
+    encoder = save_encoder(tmp_path / "encoder")
+    window = {"components.multiclin_ner.model.tok2vec.window": 64}
+    learn("xlmr.cfg", encoder, split, tmp_path / "out", **window)
+    assert found(tmp_path / "out" / "model-last") == [MENTIONS[0]]
+
+
+def test_shared_transformer(tmp_path, split):
+    pytest.importorskip("spacy_transformers", reason="needs the extra [spacy-transformers], and with it transformers 4")
+    encoder = save_encoder(tmp_path / "encoder", "bert")
+    (encoder / "tokenizer_config.json").write_text(
+        '{"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "[PAD]"}'
+    )
+    spans = {f"components.transformer.model.get_spans.{key}": n for key, n in (("window", 16), ("stride", 12))}
+    accumulate = {"training.accumulate_gradient": 1}
+    learn("shared_transformer.cfg", encoder, split, tmp_path / "out", **spans, **accumulate)
+    assert found(tmp_path / "out" / "model-last") == [MENTIONS[0]]
