@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,6 +32,9 @@ from clinner_spacy.pipeline.predict import predictions
 Annotate = Literal["spans", "ents", "both"]
 
 DEFAULT_SPANS_KEY = "sc"
+
+#: Words that the model is given at a time; spaCy's batches count documents, however long they are.
+MAX_WORDS = 50_000
 
 
 @Language.factory(
@@ -197,12 +200,15 @@ class MultiClinNER(TrainablePipe):
     def predict(self, docs: Iterable[Doc]) -> list[list[Prediction]]:
         """The spans of each document, in text order, without touching the documents."""
         self.load()
-        docs = list(docs)
-        if not any(len(doc) for doc in docs):
-            return [[] for _ in docs]
-        ops = self.model.ops
-        scores = [ops.to_numpy(score) for score in self.model.predict(docs)]
-        return predictions(docs, scores, self.tagset, self.threshold, self._transitions())
+        tagset, transitions, ops = self.tagset, self._transitions(), self.model.ops
+        found: list[list[Prediction]] = []
+        for batch in _by_words(docs, MAX_WORDS):
+            if any(len(doc) for doc in batch):
+                scores = [ops.to_numpy(score) for score in self.model.predict(batch)]
+                found += predictions(batch, scores, tagset, self.threshold, transitions)
+            else:
+                found += [[] for _ in batch]
+        return found
 
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[Sequence[Prediction]]) -> None:
         """Write predicted spans to the documents."""
@@ -358,3 +364,17 @@ class MultiClinNER(TrainablePipe):
         self._set_tasks(cfg["tasks"])
         model_from_bytes(self.model, weights, source)
         return self
+
+
+def _by_words(docs: Iterable[Doc], size: int) -> Iterator[list[Doc]]:
+    """Documents in their order, in batches of up to ``size`` words; a longer one stands alone."""
+    batch: list[Doc] = []
+    words = 0
+    for doc in docs:
+        if batch and words + len(doc) > size:
+            yield batch
+            batch, words = [], 0
+        batch.append(doc)
+        words += len(doc)
+    if batch:
+        yield batch

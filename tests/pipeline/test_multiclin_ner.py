@@ -74,6 +74,14 @@ def test_pipe_batches_and_processes_agree_with_calls(nlp):
         assert all(same(doc, other) for doc, other in zip(docs, one_by_one, strict=True))
 
 
+@pytest.mark.parametrize("words", [1, 12, 1000])
+def test_batches_by_words_change_nothing(nlp, monkeypatch, words):
+    texts = ["", *TEXTS, " ", *reversed(TEXTS)]
+    expected = [nlp(text) for text in texts]
+    monkeypatch.setattr("clinner_spacy.pipeline.multiclin_ner.MAX_WORDS", words)
+    assert all(same(doc, other) for doc, other in zip(nlp.pipe(texts), expected, strict=True))
+
+
 def test_docs_travel(nlp):
     doc = nlp(TEXTS[0])
     back = Doc(nlp.vocab).from_bytes(doc.to_bytes())
