@@ -59,7 +59,8 @@ def load_dt4h(
 
     weights, heads = split_state(read_state(path), path)
     chosen = choose_heads(heads, task, lang, path)
-    base = base_model or (str(path.parent) if (path.parent / "config.json").is_file() else BASE_MODEL)
+    beside = all((path.parent / name).is_file() for name in ("config.json", "tokenizer.json"))
+    base = base_model or (str(path.parent) if beside else BASE_MODEL)
     # `revision` is of the checkpoint's repository, not of its base.
     folder = fetch_encoder(base, local_files_only=reading.get("local_files_only", False), weights=False)
     config = read_config(folder)

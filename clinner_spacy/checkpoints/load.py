@@ -75,9 +75,9 @@ def load_checkpoint(
         raise ClinnerError(
             f"checkpoint={checkpoint!r} is no file or directory here, and no owner/name of the hub; check it."
         )
-    files = [file] if file else repository.files()
+    files = [file] if file else repository.files() or [repository.fetch("config.json", f"{repo}.pt").name]
     states = _states(files)
-    if not file and (not states or ("config.json" in files and is_token_classifier(repository.fetch("config.json")))):
+    if not states or ("config.json" in files and is_token_classifier(repository.fetch("config.json"))):
         path = fetch_encoder(repository.name, revision, local_files_only)
         repository.fetch_if_there("README.md")
         return load_token_classification(path, name=checkpoint, task=task, labels=labels, reading=reading)
