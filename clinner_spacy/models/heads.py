@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from thinc.api import Model
@@ -27,11 +29,12 @@ def resize_heads(model: Model, old: TagSet, new: TagSet) -> None:
     model.attrs["widths"] = [columns.stop - columns.start for columns in new.columns.values()]
     if not model.has_param("W"):
         return
+    ops: Any = model.ops  # its array types are not numpy's
     for name in ("W", "b"):
-        model.set_param(name, model.ops.asarray_f(_take_rows(model.ops.to_numpy(model.get_param(name)), rows)))
+        model.set_param(name, ops.asarray_f(_take_rows(ops.to_numpy(model.get_param(name)), rows)))
     if model.has_param("T"):
-        taken = _take_rows(model.ops.to_numpy(model.get_param("T")), rows)
-        model.set_param("T", model.ops.asarray_f(_take_rows(taken.T, rows).T))
+        taken = _take_rows(ops.to_numpy(model.get_param("T")), rows)
+        model.set_param("T", ops.asarray_f(_take_rows(taken.T, rows).T))
 
 
 def _take_rows(value: NDArray, rows: NDArray[np.int64]) -> NDArray:

@@ -11,6 +11,7 @@ import operator
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,7 @@ def build_spelling_embed(
     Output: float (n_words, width) a document.
     """
     rows_of = [max(1, int(rows * share)) for share in FEATURES.values()]
-    features = concatenate(*[HashEmbed(width, n, column=i, seed=7 + i) for i, n in enumerate(rows_of)])
+    features: Model = concatenate(*[HashEmbed(width, n, column=i, seed=7 + i) for i, n in enumerate(rows_of)])
     mix = Maxout(nO=width, nI=width * len(FEATURES) + ngram_shape[1], nP=maxout_pieces, normalize=True, dropout=0.0)
     return Model(
         "spelling_embed",
@@ -63,7 +64,8 @@ def build_spelling_embed(
 def init(model: Model[Docs, list[Floats2d]], X: Docs | None = None, Y: list[Floats2d] | None = None) -> None:
     if model.attrs["ngram_vectors"]:
         table, model.attrs["floret"] = read_floret(model.attrs["ngram_vectors"])
-        model.set_param("ngrams", model.ops.asarray2f(table))
+        ops: Any = model.ops
+        model.set_param("ngrams", ops.asarray2f(table))
     for layer in model.layers:
         layer.initialize()
 
@@ -83,45 +85,47 @@ def read_floret(path: str | Path) -> tuple[NDArray[np.float32], dict]:
 def forward(
     model: Model[Docs, list[Floats2d]], docs: Docs, is_train: bool
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], Docs]]:
-    orths = [doc.to_array([ORTH]) for doc in docs]
-    lengths = model.ops.asarray1i([len(doc) for doc in docs])
-    distinct, inverse = np.unique(np.concatenate(orths), return_inverse=True)
+    ops: Any = model.ops  # its array types are none of numpy's
+    lengths = ops.asarray1i([len(doc) for doc in docs])
+    orths = np.concatenate([doc.to_array([ORTH]) for doc in docs])
+    distinct, inverse = np.unique(orths, return_inverse=True)
     vocab = docs[0].vocab
     if not is_train:
         compute = partial(_embed_kept, model, vocab)
-        kept = model.attrs["kept"].rows(model.ops, distinct, _parameters(model), compute)
-        return model.ops.unflatten(kept[inverse], lengths), lambda d: docs
+        kept = model.attrs["kept"].rows(ops, distinct, _parameters(model), compute)
+        return ops.unflatten(kept[inverse], lengths), lambda d: docs
     model.attrs["kept"].forget()  # the optimizer changes parameters in place
     vectors, backprop_distinct = _embed(model, vocab, distinct, is_train)
-    inverse = model.ops.asarray1i(inverse)
+    word_of = ops.asarray1i(inverse)
 
     def backprop(d_vectors: list[Floats2d]) -> Docs:
-        d_distinct = model.ops.alloc2f(*vectors.shape)
-        model.ops.scatter_add(d_distinct, inverse, model.ops.flatten(d_vectors))
+        d_distinct = ops.alloc2f(*vectors.shape)
+        ops.scatter_add(d_distinct, word_of, ops.flatten(d_vectors))
         backprop_distinct(d_distinct)
         return docs
 
-    return model.ops.unflatten(vectors[inverse], lengths), backprop
+    return ops.unflatten(vectors[word_of], lengths), backprop
 
 
 def _embed(
     model: Model, vocab: Vocab, orths: NDArray[np.uint64], is_train: bool
 ) -> tuple[Floats2d, Callable[[Floats2d], None]]:
     """Vectors of distinct words, float (n_distinct, width)."""
+    ops: Any = model.ops
     features, mix = model.layers
     lexemes = [vocab[int(orth)] for orth in orths]
     ids = np.asarray([[lex.norm, lex.prefix, lex.suffix, lex.shape] for lex in lexemes], dtype=np.uint64)
-    hashed, backprop_hashed = features(model.ops.asarray2i(ids, dtype="uint64"), is_train)
+    hashed, backprop_hashed = features(ops.asarray2i(ids, dtype="uint64"), is_train)
     n_hashed = hashed.shape[1]
     if model.has_param("ngrams"):
-        table = model.get_param("ngrams")
+        table: Any = model.get_param("ngrams")
         compute = partial(_ngram_vectors, table, model.attrs["floret"], vocab)
-        ngrams = model.attrs["kept_ngrams"].rows(model.ops, orths, [table], compute)
-        hashed = model.ops.xp.hstack([hashed, ngrams])
+        ngrams = model.attrs["kept_ngrams"].rows(ops, orths, [table], compute)
+        hashed = ops.xp.hstack([hashed, ngrams])
     mixed, backprop_mixed = mix(hashed, is_train)
 
     def backprop(d_mixed: Floats2d) -> None:
-        backprop_hashed(model.ops.as_contig(backprop_mixed(d_mixed)[:, :n_hashed]))
+        backprop_hashed(ops.as_contig(backprop_mixed(d_mixed)[:, :n_hashed]))
 
     return mixed, backprop
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from spacy.attrs import IDX
@@ -25,7 +27,7 @@ def gold_tags(example: Example, tagset: TagSet) -> NDArray[np.int64]:
     for n, (task, labels) in enumerate(tagset.tasks.items()):
         if task not in reference.spans:
             continue
-        spans = [
+        spans: list[Any] = [
             span if same else doc.char_span(span.start_char, span.end_char, span.label, alignment_mode="expand")
             for span in reference.spans[task]
         ]
@@ -55,7 +57,7 @@ def tagging_loss(
         if not len(words):
             continue
         x, gold = logits[words, columns], tags[words, n]
-        if transitions is None:
+        if transitions is None or d_transitions is None:
             loss_of_task, gradient[words, columns] = softmax_loss(x, gold)
         else:
             lengths_of_task = np.unique(document[words], return_counts=True)[1]

@@ -142,7 +142,7 @@ class MultiClinNER(TrainablePipe):
         scorer: Callable | None = None,
     ) -> None:
         self.vocab = vocab
-        self.model = model
+        self.model: Any = model  # None until its weights are read
         self.name = name
         self.cfg: dict[str, Any] = {"tasks": dict(tasks or {})}
         self.checkpoint = checkpoint
