@@ -8,6 +8,7 @@ from typing import Any
 
 import srsly
 from spacy.util import load_config, registry
+from thinc.api import Model
 
 from clinner_spacy.bio.tagset import TagSet
 from clinner_spacy.checkpoints.loaded import Loaded
@@ -41,14 +42,15 @@ def load_pipeline_dir(path: Path, task: str | Sequence[str] | None = None) -> Lo
     model = registry.resolve({"model": architecture})["model"]
     weights = path / name / "model.safetensors"
     model_from_bytes(model, weights.read_bytes(), str(weights))
+    check_columns(model, cfg["tasks"], str(weights))
     tasks = _chosen(cfg["tasks"], task, path)
     resize_heads(model, TagSet(cfg["tasks"]), TagSet(tasks))
-    meta = srsly.read_json(path / "meta.json")
+    meta = read_meta(path)
     return Loaded(
         model,
         tasks,
         architecture,
-        {"format": "spaCy pipeline", "name": meta.get("name", path.name), **_about(meta)},
+        {**cfg["about"], "format": "spaCy pipeline", "name": meta.get("name", path.name), **_about(meta)},
     )
 
 
@@ -63,14 +65,39 @@ def read_cfg(path: Path) -> dict[str, Any]:
         if not (path / name).is_file():
             raise ClinnerError(f"{path / name} is missing; save the pipeline again.")
     try:
-        cfg = srsly.read_json(path / "cfg")
-        return {"tasks": cfg["tasks"], "architecture": cfg["architecture"]}
-    except (ValueError, KeyError, TypeError) as error:
+        return checked_cfg(srsly.read_json(path / "cfg"))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ClinnerError(f"{path / 'cfg'} is damaged ({type(error).__name__}); save the pipeline again.") from error
 
 
+def checked_cfg(cfg: Any) -> dict[str, Any]:
+    """What a component saved of itself, in its place. Raises KeyError or TypeError if it is something else."""
+    tasks = {str(task): [str(label) for label in labels] for task, labels in cfg["tasks"].items()}
+    if not all(isinstance(labels, list) for labels in cfg["tasks"].values()):
+        raise TypeError("tasks")
+    return {"tasks": tasks, "architecture": cfg["architecture"], "about": cfg.get("about", {})}
+
+
+def check_columns(model: Model, tasks: dict[str, list[str]], source: str) -> None:
+    """Raise ClinnerError if the heads do not score the tags of ``tasks``."""
+    found, needed = model.attrs["n_columns"], TagSet(tasks).n_columns
+    if found != needed:
+        raise ClinnerError(f"{source} scores {found} tags where its tasks need {needed}; save the pipeline again.")
+
+
+def read_meta(path: Path) -> dict[str, Any]:
+    """``meta.json`` of the pipeline saved at ``path``. Raises ClinnerError if it is damaged."""
+    try:
+        return dict(srsly.read_json(path / "meta.json"))
+    except (ValueError, TypeError) as error:
+        raise ClinnerError(f"{path / 'meta.json'} is damaged: no JSON object; save the pipeline again.") from error
+
+
 def _component(path: Path) -> tuple[str, dict[str, Any]]:
-    components = load_config(path / "config.cfg").get("components", {})
+    try:
+        components = load_config(path / "config.cfg").get("components", {})
+    except ValueError as error:
+        raise ClinnerError(f"{path / 'config.cfg'} is damaged: it is no config; save the pipeline again.") from error
     for name, block in components.items():
         if block.get("factory") == FACTORY:
             return name, block

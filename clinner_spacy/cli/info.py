@@ -47,7 +47,10 @@ def info_command(
     if folder is not None:
         nlp = build_nlp(model)
         components = clinical_components(nlp)
-        about |= {"format": "spaCy pipeline", "languages": [nlp.lang], **nlp.meta, "components": nlp.pipe_names}
+        own = {key: value for key, value in nlp.meta.items() if value}
+        # What a checkpoint's card said, its licence above all, goes along with its weights.
+        published = {key: value for component in components for key, value in component.about.items()}
+        about |= {"languages": [nlp.lang], **own, **published, "format": "spaCy pipeline", "components": nlp.pipe_names}
         tasks = {task: labels for component in components for task, labels in component.tasks.items()}
         models = [component.model for component in components if component.model is not None]
     else:

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import spacy
-import srsly
 from spacy.language import Language
 from spacy.tokenizer import Tokenizer
 from spacy.util import get_package_path, is_package
 
-from clinner_spacy.checkpoints.pipeline_dir import FACTORY, is_pipeline_dir
+from clinner_spacy.checkpoints.pipeline_dir import FACTORY, is_pipeline_dir, read_meta
 from clinner_spacy.cli.options import DEFAULT_MODEL
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.models.shim import EncoderShim
@@ -43,7 +42,7 @@ def build_nlp(
     folder = pipeline_folder(model)
     if folder is not None and (base_model or revision):
         raise ClinnerError(f"{model} is a saved pipeline, which has no base model or revision; leave these out.")
-    if folder is not None and lang in (None, srsly.read_json(folder / "meta.json").get("lang")):
+    if folder is not None and lang in (None, read_meta(folder).get("lang")):
         nlp = _load(folder)
     else:
         nlp = blank(lang or NO_LANGUAGE)

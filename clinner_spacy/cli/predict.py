@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from clinner_spacy.cli import options
+from clinner_spacy.errors import ClinnerError
 
 
 class Format(StrEnum):
@@ -57,6 +58,8 @@ def predict_command(
     from clinner_spacy.corpora.brat import write_brat
     from clinner_spacy.corpora.tsv import write_multiclin_tsv
 
+    if str(output) == "-":
+        raise ClinnerError("OUTPUT cannot be -, since a table appears whole or not at all; name a file.")
     texts = Texts(source)
     nlp = build_nlp(
         model,

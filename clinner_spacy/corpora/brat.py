@@ -75,7 +75,7 @@ def _read(source: Path, folder: Path, report: Report) -> Document:
         if line.strip():
             try:
                 _read_line(line.rstrip("\r"), document.text, lines, report)
-            except (ValueError, IndexError) as error:
+            except (ValueError, LookupError) as error:
                 why = str(error) if isinstance(error, ClinnerError) else f"not a line of brat standoff ({line[:1]}…)"
                 raise ClinnerError(f"{path}, line {number}: {why}.") from error
     for target, notes in lines.notes.items():
@@ -93,13 +93,15 @@ def _read(source: Path, folder: Path, report: Report) -> Document:
 
 
 def _read_line(line: str, text: str, lines: _Lines, report: Report) -> None:
-    """Sort one line in; any ValueError or IndexError means it is malformed."""
+    """Sort one line in; any ValueError or LookupError means it is malformed."""
     name, body, *rest = line.split("\t", 2)
     given = rest[0] if rest else ""
     if name[0] == "T":
         label, _, offsets = body.partition(" ")
         fragments = [_fragment(part, len(text)) for part in offsets.split(";")]
         report.compare(given, " ".join(text[start:end] for start, end in fragments))
+        if name in lines.mentions:
+            raise ClinnerError(f"{name} is there twice; give each mention an id of its own")
         lines.mentions[name] = Mention(label, tuple(sorted(fragments)), id=name)
     elif name[0] == "#":
         kind, target = body.split(" ")

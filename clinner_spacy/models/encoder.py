@@ -208,7 +208,8 @@ def _from_pretrained(factory: Any, path: Path, config: Any) -> Any:
     missing = sorted(key for key in info["missing_keys"] if "pooler." not in key and "position_ids" not in key)
     if missing:
         raise ClinnerError(
-            f"The weights in {path} are no {type(module).__name__}: {missing[0]} and {len(missing) - 1} more are missing."
+            f"The weights in {path} are no {type(module).__name__}: "
+            f"{missing[0]} and {len(missing) - 1} more are missing."
         )
     return module
 

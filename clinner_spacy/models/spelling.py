@@ -11,7 +11,7 @@ import operator
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,16 +144,26 @@ def _ngram_vectors(table: Floats2d, settings: dict, vocab: Vocab, orths: NDArray
     return vectors.get_batch([vocab[int(orth)].lower for orth in orths])
 
 
+class Snapshot(NamedTuple):
+    """The parameters that rows were computed from, key -> row, and the rows."""
+
+    parameters: list
+    row_of: dict[int, int]
+    table: Floats2d | None
+
+
 class Kept:
-    """Rows computed once for each key, until the parameters they come from change."""
+    """Rows computed once for each key, until the parameters they come from change.
+
+    What is kept is replaced whole, never changed in place, so that threads that share a pipeline, or one that is
+    interrupted, always see a key beside its own row.
+    """
 
     def __init__(self) -> None:
         self.forget()
 
-    def forget(self, parameters: Sequence = ()) -> None:
-        self.row_of: dict[int, int] = {}
-        self.table: Floats2d | None = None
-        self.parameters = parameters
+    def forget(self) -> None:
+        self.now = Snapshot([], {}, None)
 
     def rows(
         self,
@@ -163,15 +173,19 @@ class Kept:
         compute: Callable[[NDArray[np.uint64]], Floats2d],
     ) -> Floats2d:
         """The rows of distinct keys, float (n_keys, width); ``compute`` gives those of keys not met before."""
+        known = self.now
         # Averaged parameters are swapped in and out without a training step between, so identity is compared.
-        same = len(parameters) == len(self.parameters) and all(map(operator.is_, parameters, self.parameters))
-        if not same or len(self.row_of) > MAX_KEPT:
-            self.forget(parameters)
+        same = len(parameters) == len(known.parameters) and all(map(operator.is_, parameters, known.parameters))
+        if not same or len(known.row_of) > MAX_KEPT:
+            known = Snapshot(parameters, {}, None)
         wanted = keys.tolist()
-        new = [key for key in wanted if key not in self.row_of]
+        new = [key for key in wanted if key not in known.row_of]
         if new:
             computed = compute(np.asarray(new, dtype=np.uint64))
-            self.table = computed if self.table is None else ops.xp.vstack([self.table, computed])
-            self.row_of |= {key: len(self.row_of) + n for n, key in enumerate(new)}
-        assert self.table is not None
-        return self.table[ops.asarray1i([self.row_of[key] for key in wanted])]
+            table = computed if known.table is None else ops.xp.vstack([known.table, computed])
+            first = len(known.row_of)
+            self.now = known = Snapshot(
+                parameters, known.row_of | {key: first + n for n, key in enumerate(new)}, table
+            )
+        assert known.table is not None
+        return known.table[ops.asarray1i([known.row_of[key] for key in wanted])]

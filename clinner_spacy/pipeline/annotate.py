@@ -20,7 +20,7 @@ def annotate_spans(doc: Doc, found: Sequence[Prediction], key: str) -> None:
     """
     group = doc.spans.get(key)
     old = list(group) if group is not None else []
-    scores = np.ones(len(old), dtype=np.float32) * CERTAIN
+    scores = np.full(len(old), CERTAIN, dtype=np.float32)
     if group is not None and len(group.attrs.get("scores", ())) == len(old):
         scores = np.asarray(group.attrs["scores"], dtype=np.float32)
     known = {(span.start, span.end, span.label_) for span in old}

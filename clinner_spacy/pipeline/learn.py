@@ -12,6 +12,7 @@ from spacy.training import Example
 from clinner_spacy.bio.chain import chain_loss
 from clinner_spacy.bio.encode import UNKNOWN, encode
 from clinner_spacy.bio.tagset import TagSet
+from clinner_spacy.errors import ClinnerError
 from clinner_spacy.words.visible import visible_words
 
 
@@ -31,7 +32,12 @@ def gold_tags(example: Example, tagset: TagSet) -> NDArray[np.int64]:
             span if same else doc.char_span(span.start_char, span.end_char, span.label, alignment_mode="expand")
             for span in reference.spans[task]
         ]
-        tags[:, n] = encode([(s.start, s.end, s.label_) for s in spans if s.label_ in labels], labels, visible)
+        unknown = {span.label_ for span in reference.spans[task]}.difference(labels)
+        if unknown:
+            raise ClinnerError(f"Task {task!r} has the labels {labels}, but its gold also {sorted(unknown)}; add them.")
+        if any(span is None for span in spans):
+            raise ClinnerError(f"Gold of task {task!r} lies beyond the text it is to be learned on; the texts differ.")
+        tags[:, n] = encode([(s.start, s.end, s.label_) for s in spans], labels, visible)
     return tags
 
 

@@ -20,7 +20,7 @@ from thinc.types import Floats2d
 
 from clinner_spacy.bio.tagset import TagSet
 from clinner_spacy.checkpoints import Loaded, known_tasks, load_checkpoint
-from clinner_spacy.checkpoints.pipeline_dir import read_cfg
+from clinner_spacy.checkpoints.pipeline_dir import check_columns, checked_cfg, read_cfg
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.files import replacing
 from clinner_spacy.models.heads import resize_heads
@@ -57,7 +57,7 @@ MAX_WORDS = 50_000
         "spans_key": DEFAULT_SPANS_KEY,
         "annotate": "both",
         "threshold": 0.0,
-        "scorer": {"@scorers": "clinner.span_scorer.v1", "spans_key": DEFAULT_SPANS_KEY},
+        "scorer": {"@scorers": "clinner.span_scorer.v1"},
     },
     default_score_weights={"spans_sc_f": 1.0, "spans_sc_p": 0.0, "spans_sc_r": 0.0, "spans_sc_char_f": 0.0},
 )
@@ -88,6 +88,8 @@ def make_multiclin_ner(
 
     Raises ClinnerError if both a model and a checkpoint other than the default are given.
     """
+    if model is None and checkpoint is not None and tasks:
+        raise ClinnerError(f"Component {name!r} is given tasks and a checkpoint, which has its own; choose with task.")
     if model is not None and checkpoint not in (None, "embedded"):
         raise ClinnerError(f"Component {name!r} is given both a model and checkpoint={checkpoint!r}; set one to null.")
     return MultiClinNER(
@@ -148,6 +150,7 @@ class MultiClinNER(TrainablePipe):
         self.checkpoint = checkpoint
         self.checkpoint_settings = dict(checkpoint_settings or {})
         self.architecture: dict[str, Any] | None = None
+        self.about: dict[str, Any] = {}
         self.spans_key = spans_key
         self.annotate = annotate
         self.threshold = threshold
@@ -187,7 +190,7 @@ class MultiClinNER(TrainablePipe):
 
     def take(self, loaded: Loaded) -> None:
         """Put a checkpoint's model and tasks into the component."""
-        self.model, self.architecture = loaded.model, loaded.architecture
+        self.model, self.architecture, self.about = loaded.model, loaded.architecture, loaded.info
         self._set_tasks(loaded.tasks)
 
     def _set_tasks(self, tasks: dict[str, list[str]]) -> None:
@@ -232,15 +235,21 @@ class MultiClinNER(TrainablePipe):
         A checkpoint named in the config is read and trained on: its tasks keep their weights, new ones are added.
         """
         validate_get_examples(get_examples, "MultiClinNER.initialize")
+        annotated = self._tasks_of(get_examples(), {})
+        if not annotated:
+            raise ClinnerError(
+                f"The training data of component {self.name!r} has no span group but {self.spans_key!r}; store gold "
+                'spans under their task, as in doc.spans["disease"].'
+            )
         tasks = labels or self.tasks  # those of the config, or of a model trained before
         if self.model is None:
             self.load()
             tasks = labels or self._tasks_of(get_examples(), self.tasks)
-        tasks = tasks or self._tasks_of(get_examples(), {})
-        if not tasks:
+        tasks = tasks or annotated
+        if not set(tasks) & set(annotated):
             raise ClinnerError(
-                f"The training data of component {self.name!r} has no span group but {self.spans_key!r}; store gold "
-                'spans under their task, as in doc.spans["disease"].'
+                f"Component {self.name!r} has the tasks {', '.join(tasks)}, the training data {', '.join(annotated)}; "
+                "let them agree."
             )
         self._resize({task: list(names) for task, names in tasks.items()})
         if self.model.has_param("W") is not True:
@@ -274,7 +283,7 @@ class MultiClinNER(TrainablePipe):
     def add_label(self, label: str, task: str | None = None) -> int:
         """Add a label to a task (by default to one of the label's own name in lower case); 0 if it is there already."""
         task = task or label.lower()
-        if label in self.cfg["tasks"].get(task, []):
+        if label in self.tasks.get(task, []):
             return 0
         self.add_task(task, [label])
         return 1
@@ -290,8 +299,9 @@ class MultiClinNER(TrainablePipe):
         """Learn from a batch; a task whose span group is absent from a reference learns nothing from that document."""
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
-        examples = [example for example in examples if len(example.predicted)]
+        examples = list(examples)
         validate_examples(examples, "MultiClinNER.update")
+        examples = [example for example in examples if len(example.predicted)]
         if not examples:
             return losses
         self.load()
@@ -349,20 +359,27 @@ class MultiClinNER(TrainablePipe):
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Sequence[str] = ()) -> MultiClinNER:
         """Read what :meth:`to_bytes` gave."""
-        state = srsly.msgpack_loads(bytes_data)
-        return self._restore(state["cfg"], state["model"], f"The state of component {self.name!r}")
+        source = f"The state of component {self.name!r}"
+        try:
+            state = srsly.msgpack_loads(bytes_data)
+            cfg, weights = checked_cfg(state["cfg"]), state["model"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ClinnerError(f"{source} is damaged ({type(error).__name__}); serialize it again.") from error
+        return self._restore(cfg, weights, source)
 
     def _cfg(self) -> dict[str, Any]:
-        return {"tasks": self.tasks, "architecture": self.architecture}
+        return {"tasks": self.tasks, "architecture": self.architecture, "about": self.about}
 
     def _restore(self, cfg: dict[str, Any], weights: bytes, source: str) -> MultiClinNER:
-        self.architecture = cfg.get("architecture")
-        if self.architecture is not None:
-            self.model = registry.resolve({"model": self.architecture})["model"]
-        elif self.model is None:
+        model = self.model
+        if cfg["architecture"] is not None:
+            model = registry.resolve({"model": cfg["architecture"]})["model"]
+        elif model is None:
             raise ClinnerError(f"{source} belongs to a model that the config does not describe; add its [model] block.")
+        model_from_bytes(model, weights, source)
+        check_columns(model, cfg["tasks"], source)
+        self.model, self.architecture, self.about = model, cfg["architecture"], cfg["about"]
         self._set_tasks(cfg["tasks"])
-        model_from_bytes(self.model, weights, source)
         return self
 
 

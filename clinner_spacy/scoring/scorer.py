@@ -14,13 +14,16 @@ from clinner_spacy.scoring.spans import SpanRow, char_scores, strict_scores
 Rows = list[SpanRow]
 
 
-def make_span_scorer(spans_key: str = "sc") -> Callable[..., dict[str, Any]]:
-    """A scorer to be called with examples and ``tasks``; see :func:`score_tasks`. Other keywords are let pass."""
+def make_span_scorer() -> Callable[..., dict[str, Any]]:
+    """The scorer that "multiclin_ner" calls with its examples, tasks and ``spans_key``; see :func:`score_tasks`."""
+    return score_component
 
-    def score(examples: Iterable[Example], *, tasks: Mapping[str, Sequence[str]], **kwargs: Any) -> dict[str, Any]:
-        return score_tasks(examples, tasks, spans_key)
 
-    return score
+def score_component(
+    examples: Iterable[Example], *, tasks: Mapping[str, Sequence[str]], spans_key: str = "sc", **kwargs: Any
+) -> dict[str, Any]:
+    """:func:`score_tasks` with the keywords of a component's ``score``; others are let pass. No closure: it pickles."""
+    return score_tasks(examples, tasks, spans_key)
 
 
 def score_tasks(

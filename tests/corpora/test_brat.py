@@ -134,3 +134,11 @@ def test_real_corpora_round_trip(corpora: Path, tmp_path: Path, name: str) -> No
     write_brat(tmp_path / "out", documents)
     assert list(read_brat(tmp_path / "out")) == documents
     assert (report.text_differs, report.relations_lost) == (0, 0)
+
+
+@pytest.mark.parametrize(("line", "why"), [("Q1\tfoo", "standoff"), ("T1\tD 0 3\tuno", "there twice")])
+def test_lines_that_brat_does_not_write(tmp_path, line, why):
+    (tmp_path / "a.txt").write_text("uno dos")
+    (tmp_path / "a.ann").write_text(f"T1\tD 0 3\tuno\n{line}\n")
+    with pytest.raises(ClinnerError, match=rf"a\.ann, line 2: .*{why}"):
+        list(read_brat(tmp_path))

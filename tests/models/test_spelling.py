@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import spacy
@@ -72,7 +75,7 @@ def test_kept_vectors_are_bounded(docs, monkeypatch):
     model = initialized()
     for _ in range(3):
         model.predict(docs)
-    assert len(model.attrs["kept"].row_of) <= 3 + sum(len(doc) for doc in docs) < MAX_KEPT
+    assert len(model.attrs["kept"].now.row_of) <= 3 + sum(len(doc) for doc in docs) < MAX_KEPT
 
 
 def test_gradient_sums_over_every_time_a_word_is_met(docs):
@@ -104,10 +107,27 @@ def test_ngrams_come_from_floret(docs, floret):
     spacys.strings.add("dolor")
     doc = docs[2][1:2].as_doc()
     model.predict([doc])
-    kept = model.attrs["kept_ngrams"].table[0]
+    kept = model.attrs["kept_ngrams"].now.table[0]
     assert np.allclose(kept, spacys["dolor"])
 
 
 def test_a_missing_floret_file_is_named(tmp_path):
     with pytest.raises(ClinnerError, match=r"nowhere\.floret"):
         initialized(ngram_vectors=str(tmp_path / "nowhere.floret"), ngram_shape=(7, 4))
+
+
+def test_threads_that_share_a_model_see_the_same_vectors():
+    nlp = spacy.blank("es")
+    texts = [" ".join(f"palabra{n * step}" for n in range(60)) for step in range(1, 60)]
+    docs = [nlp.make_doc(text) for text in texts]
+    model = initialized()
+    expected = [model.predict([doc])[0] for doc in docs]
+    model.attrs["kept"].forget()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda doc: model.predict([doc])[0], docs * 3))
+    finally:
+        sys.setswitchinterval(interval)
+    assert all((a == b).all() for a, b in zip(found, expected * 3, strict=True))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 import spacy
 from spacy.tokens import Doc, DocBin, Span, SpanGroup
@@ -80,6 +82,25 @@ def test_batches_by_words_change_nothing(nlp, monkeypatch, words):
     expected = [nlp(text) for text in texts]
     monkeypatch.setattr("clinner_spacy.pipeline.multiclin_ner.MAX_WORDS", words)
     assert all(same(doc, other) for doc, other in zip(nlp.pipe(texts), expected, strict=True))
+
+
+def test_pickles_for_processes_that_are_spawned(nlp):
+    assert same(pickle.loads(pickle.dumps(nlp))(TEXTS[0]), nlp(TEXTS[0]))
+
+
+@pytest.mark.parametrize("annotate", ["spans", "both"])
+def test_scores_what_stands_under_its_own_key(nlp, tmp_path, annotate):
+    nlp.to_disk(tmp_path / "saved")
+    config = {"components.multiclin_ner.spans_key": "cl", "components.multiclin_ner.annotate": annotate}
+    scores = spacy.load(tmp_path / "saved", config=config).evaluate([gold(nlp, *NOTES[0])])
+    assert scores["spans_cl_f"] == scores["disease_f"] == 1.0
+
+
+def test_what_the_card_says_goes_along_with_the_weights(tmp_path):
+    nlp = spacy.blank("es")
+    nlp.add_pipe("multiclin_ner")
+    nlp.to_disk(tmp_path / "saved")
+    assert spacy.load(tmp_path / "saved").get_pipe("multiclin_ner").about["license"] == "CC BY 4.0"
 
 
 def test_docs_travel(nlp):
@@ -227,6 +248,23 @@ class TestErrors:
         with pytest.raises(ClinnerError, match="no span group"):
             train(nlp, [gold(nlp, "Sin nada.", {})])
 
+    def test_tasks_that_the_training_data_lacks(self):
+        config = {"checkpoint": None, "model": tagger(), "tasks": {"diseases": ["DISEASE"]}}
+        nlp = spacy.blank("es")
+        nlp.add_pipe("multiclin_ner", config=config)
+        with pytest.raises(ClinnerError, match=r"diseases.*disease, procedure"):
+            train(nlp, [gold(nlp, *note) for note in NOTES])
+
+    def test_a_label_that_the_task_lacks(self):
+        nlp = spacy.blank("es")
+        nlp.add_pipe("multiclin_ner", config={"checkpoint": None, "model": tagger(), "tasks": {"disease": ["ILLNESS"]}})
+        with pytest.raises(ClinnerError, match=r"ILLNESS.*DISEASE"):
+            train(nlp, [gold(nlp, *note) for note in NOTES])
+
+    def test_tasks_beside_a_checkpoint(self):
+        with pytest.raises(ClinnerError, match="choose with task"):
+            spacy.blank("es").add_pipe("multiclin_ner", config={"tasks": {"disease": ["DISEASE"]}})
+
     def test_unknown_task_names_those_there_are(self, nlp, tmp_path):
         nlp.to_disk(tmp_path / "saved")
         other = spacy.blank("es")
@@ -234,7 +272,7 @@ class TestErrors:
         with pytest.raises(ClinnerError, match=r"drug.*disease.*procedure.*symptom"):
             other("x")
 
-    @pytest.mark.parametrize("damage", ["missing", "truncated", "garbage", "cfg"])
+    @pytest.mark.parametrize("damage", ["missing", "truncated", "garbage", "cfg", "fewer tasks"])
     def test_damaged_saved_model(self, nlp, tmp_path, damage):
         nlp.to_disk(tmp_path / "saved")
         weights = tmp_path / "saved" / "multiclin_ner" / "model.safetensors"
@@ -245,8 +283,10 @@ class TestErrors:
             weights.write_bytes(data[: len(data) // 2])
         elif damage == "garbage":
             weights.write_bytes(b"\x80\x04" + data)
-        else:
+        elif damage == "cfg":
             weights.with_name("cfg").write_text("{")
+        else:
+            weights.with_name("cfg").write_text('{"tasks": {"disease": ["DISEASE"]}, "architecture": null}')
         with pytest.raises(ClinnerError, match="cfg" if damage == "cfg" else "model.safetensors"):
             spacy.load(tmp_path / "saved")
 
