@@ -50,7 +50,6 @@ def build_entity_markers(
     revision: str | None = None,
     types: dict[str, str] | None = None,
     window: int | None = None,
-    dropout: float = 0.1,
     precision: Precision = "auto",
     batch_tokens: int = 8192,
     freeze: bool | int = False,
@@ -70,7 +69,7 @@ def build_entity_markers(
     """
     if batch_tokens < 1:
         raise ClinnerError(f"batch_tokens={batch_tokens} is below 1; leave it out or raise it.")
-    head: Model = chain(TorchLayerNorm(), Dropout(dropout), Linear(nO=nO))
+    head: Model = chain(TorchLayerNorm(), Dropout(0.0), Linear(nO=nO))
     return Model(
         "entity_markers",
         forward,

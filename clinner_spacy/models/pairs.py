@@ -39,8 +39,8 @@ TYPE_ROWS = 500
 class Table(NamedTuple):
     """A batch's spans and pairs, counted over all its documents.
 
-    ``start``, ``end``: int (n_spans,), words. ``types``: uint64 (n_spans,). ``heads``, ``tails``: int (n_pairs,), spans.
-    ``between``: int (n_pairs, 2), words. ``features``: uint64 (n_pairs, N_FEATURES).
+    ``start``, ``end``: int (n_spans,), words. ``types``: uint64 (n_spans,). ``heads``, ``tails``: int (n_pairs,),
+    spans. ``between``: int (n_pairs, 2), words. ``features``: uint64 (n_pairs, N_FEATURES).
     """
 
     start: Ints
@@ -58,15 +58,14 @@ def build_span_pairs(
     depth: int = 2,
     hidden: int = 128,
     rows: int = 10000,
-    dropout: float = 0.2,
     nO: int | None = None,
 ) -> Model[list[Candidates], Floats2d]:
     """Score every relation label for every candidate pair.
 
     tok2vec: any model that gives a vector a word, a listener too. width, depth: of the convolution (one word to either
     side) over words joined with the types of their spans. hidden: width of a pair's vector. rows: of each feature's
-    hash table. dropout: on pairs. nO: the number of labels; the component sets it. Output: float (n_pairs, nO), logits
-    of all documents' pairs, one after the other.
+    hash table. nO: the number of labels; the component sets it. Output: float (n_pairs, nO), logits of all documents'
+    pairs, one after the other.
     """
     features = concatenate(*[HashEmbed(FEATURE_WIDTH, rows, column=n, seed=n) for n in range(N_FEATURES)])
     return Model(
@@ -78,13 +77,13 @@ def build_span_pairs(
         layers=[
             tok2vec,
             HashEmbed(width, TYPE_ROWS, column=0, seed=N_FEATURES),
-            Maxout(nO=width, nP=3, normalize=True, dropout=dropout),
+            Maxout(nO=width, nP=3, normalize=True, dropout=0.0),
             MaxoutWindowEncoder(width=width, window_size=1, maxout_pieces=3, depth=depth),
             Linear(nO=hidden, nI=3 * width),
             Linear(nO=hidden, nI=3 * width),
             Linear(nO=hidden, nI=width),
             chain(features, Linear(nO=hidden, nI=FEATURE_WIDTH * N_FEATURES)),
-            chain(LayerNorm(hidden), Dropout(dropout), Mish(hidden, hidden, normalize=True, dropout=dropout), Linear()),
+            chain(LayerNorm(hidden), Dropout(0.0), Mish(hidden, hidden, normalize=True, dropout=0.0), Linear()),
         ],
         refs={"tok2vec": tok2vec},
     )
@@ -164,7 +163,8 @@ def _read_words(model: Model, X: list[Candidates], table: Table, is_train: bool)
 
     def backprop(d_words: Floats2d) -> list[Candidates]:
         d_mixed = backprop_mix(ops.flatten(backprop_context(ops.unflatten(d_words, lengths))))
-        backprop_types(ops.as_contig(d_mixed[:, flat.shape[1] :][covered]))
+        if len(covered):
+            backprop_types(ops.as_contig(d_mixed[:, flat.shape[1] :][covered]))
         backprop_vectors(ops.unflatten(ops.as_contig(d_mixed[:, : flat.shape[1]]), lengths))
         return X
 
