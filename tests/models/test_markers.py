@@ -66,9 +66,7 @@ class Direct:
             first, last = tokens.index(f"<{side}:{code}>"), tokens.index(f"</{side}:{code}>")
             pooled.append(states[first : last + 1].max(dim=0).values)
         x = torch.cat(pooled)
-        x = torch.nn.functional.layer_norm(
-            x, x.shape, self.state["layer_norm.weight"], self.state["layer_norm.bias"]
-        )
+        x = torch.nn.functional.layer_norm(x, x.shape, self.state["layer_norm.weight"], self.state["layer_norm.bias"])
         return self.state["linear.weight"] @ x + self.state["linear.bias"]
 
     def words(self, words: list[str], head: Place, tail: Place) -> list[str]:
