@@ -34,12 +34,13 @@ def main() -> None:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--model", choices=["pairs", "markers"], default="pairs")
     parser.add_argument("--output", type=Path, help="where to keep the trained pipeline (default: nowhere)")
-    parser.add_argument("--epochs", type=int, help="default: 8, and 2 for markers")
+    parser.add_argument("--epochs", type=int, help="default: 6, and 2 for markers")
+    parser.add_argument("--ngram-vectors", type=Path, help="a .floret file for the words of pairs")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         output = args.output or Path(scratch)
         config = Path(scratch) / "relations.cfg"
-        write_config(config, args.corpus, args.model, args.epochs, output)
+        write_config(config, args.corpus, args.model, args.epochs, args.ngram_vectors, output)
         started = time.perf_counter()
         train(config, output, overrides={f"paths.{part}": str(args.corpus / part) for part in ("train", "dev")})
         minutes = (time.perf_counter() - started) / 60
@@ -47,7 +48,9 @@ def main() -> None:
         measure(nlp, list(create_brat_reader([str(args.corpus / "dev")])(nlp)), f"{args.model}, {minutes:.1f} minutes")
 
 
-def write_config(path: Path, corpus: Path, model: str, epochs: int | None, output: Path) -> None:
+def write_config(
+    path: Path, corpus: Path, model: str, epochs: int | None, ngram_vectors: Path | None, output: Path
+) -> None:
     """configs/relations.cfg, with another model and fewer pairs in no relation for "markers"."""
     config = load_config(CONFIG)
     if model == "markers":
@@ -57,7 +60,11 @@ def write_config(path: Path, corpus: Path, model: str, epochs: int | None, outpu
             "model": {"@architectures": "clinner.EntityMarkers.v1", "name": str(output / "encoder"), "window": 128},
         }
         config["training"]["optimizer"]["learn_rate"] |= {"initial_rate": 0.001, "total_steps": 230 * (epochs or 2)}
-    config["training"]["max_epochs"] = epochs or (2 if model == "markers" else 8)
+    elif ngram_vectors is not None:
+        with ngram_vectors.open(encoding="utf8") as file:
+            rows, width = map(int, file.readline().split()[:2])
+        config["paths"] |= {"ngram_vectors": str(ngram_vectors), "ngram_shape": [rows, width]}
+    config["training"]["max_epochs"] = epochs or (2 if model == "markers" else 6)
     config.to_disk(path)
 
 

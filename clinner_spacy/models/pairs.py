@@ -82,7 +82,7 @@ def build_span_pairs(
             Linear(nO=hidden, nI=3 * width),
             Linear(nO=hidden, nI=3 * width),
             Linear(nO=hidden, nI=width),
-            chain(features, Linear(nO=hidden, nI=FEATURE_WIDTH * N_FEATURES)),
+            chain(drop_features(), features, Linear(nO=hidden, nI=FEATURE_WIDTH * N_FEATURES)),
             chain(LayerNorm(hidden), Dropout(0.0), Mish(hidden, hidden, normalize=True, dropout=0.0), Linear()),
         ],
         refs={"tok2vec": tok2vec},
@@ -169,6 +169,23 @@ def _read_words(model: Model, X: list[Candidates], table: Table, is_train: bool)
         return X
 
     return ops.flatten(words), backprop
+
+
+def drop_features(dropout: float = 0.0) -> Model[Any, Any]:
+    """Replace each feature of a pair by its column's unknown in training, at the dropout rate.
+
+    Hashed words and their combinations would be learned by heart; where they may be missing, a model learns from others
+    beside them.
+    """
+    return Model("drop_features", _drop_features, attrs={"dropout_rate": dropout})
+
+
+def _drop_features(model: Model[Any, Any], ids: Any, is_train: bool) -> tuple[Any, Backprop]:
+    rate = model.attrs["dropout_rate"]
+    if is_train and rate:
+        kept = model.ops.get_dropout_mask(ids.shape, rate) > 0
+        ids = model.ops.xp.where(kept, ids, model.ops.xp.zeros_like(ids))
+    return ids, lambda d_ids: ids
 
 
 def tabulate(X: list[Candidates]) -> Table:

@@ -1,7 +1,7 @@
 """What can be told of a pair of spans without reading it: types, order, distance, what else stands around.
 
-Every feature is hashed together with both types, so that a model learns for each pair of types by itself what, say,
-three words between mean. Texts are hashed as bags of words: sums of their words' hashes, differences of running sums.
+Most features are hashed together with both types, so that a model learns for each pair of types by itself what, say,
+three words between mean; the last are not, for pairs of types that are rare. Texts are hashed as bags of words: sums of their words' hashes, differences of running sums.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Hashes = NDArray[np.uint64]
 STEPS = np.asarray([0, 1, 2, 3, 4, 5, 6, 8, 11, 15, 20, 30, 50])
 
 #: Columns of :func:`pair_features`.
-N_FEATURES = 14
+N_FEATURES = 18
 
 
 def pair_features(c: Candidates) -> tuple[Ints, Hashes]:
@@ -36,24 +36,33 @@ def pair_features(c: Candidates) -> tuple[Ints, Hashes]:
     gap = right - left
     order = _order(start, end, h, t)
     counts = _Counts(c, start, kind, len(labels))
+    head_type, tail_type = _join(names[h]), _join(names[t] * np.uint64(3))
     both = _join(names[h], names[t] * np.uint64(3))
-    outer = np.minimum(start[h], start[t]), np.maximum(end[h], end[t])
-    padded = np.concatenate([[np.uint64(0)], np.diff(words), [np.uint64(0)]])
+    apart, n_between = _step(np.maximum(gap, 0)), _step(counts.between(h, t))
+    kinds_between = counts.kinds_between(h, t, names)
+    text_between = words[between[:, 1]] - words[between[:, 0]]
+    word = np.concatenate([[np.uint64(0)], np.diff(words), [np.uint64(0)]])  # one more at either end
+    first_end, second_start = np.minimum(end[h], end[t]), np.maximum(start[h], start[t])
+    first_start, second_end = np.minimum(start[h], start[t]), np.maximum(end[h], end[t])
     columns = [
         both,
         _join(both, order),
-        _join(both, order, _step(np.maximum(gap, 0))),
-        _join(both, order, _step(counts.between(h, t))),
+        _join(both, order, apart),
+        _join(both, order, n_between),
         _join(both, order, _step(counts.between(h, t, kind[t]))),
         _join(both, order, _step(counts.between(h, t, kind[h]))),
         _join(both, _step(counts.in_sentence(h, kind[h])), _step(counts.in_sentence(t, kind[t]))),
-        _join(both, order, counts.kinds_between(h, t, names)),
-        _join(names[h], text[t]),
-        _join(names[t] * np.uint64(3), text[h]),
-        _join(text[h], text[t] * np.uint64(3)),
-        _join(both, order, words[between[:, 1]] - words[between[:, 0]]),
-        _join(both, order, padded[np.minimum(end[h], end[t]) + 1], padded[np.maximum(start[h], start[t])]),
-        _join(both, order, padded[outer[0]], padded[outer[1] + 1]),
+        _join(both, order, kinds_between),
+        _join(both, order, text_between),
+        _join(both, order, word[first_end + 1], word[second_start]),
+        _join(both, order, word[first_start], word[second_end + 1]),
+        _join(head_type, text[t]),
+        _join(tail_type, text[h]),
+        _join(head_type, order, apart),
+        _join(tail_type, order, apart),
+        _join(order, apart, n_between),
+        _join(order, kinds_between),
+        _join(order, text_between),
     ]
     features = np.stack([_mix(column + np.uint64(n)) for n, column in enumerate(columns)], axis=1)
     return between, features
