@@ -1,7 +1,8 @@
 """What can be told of a pair of spans without reading it: types, order, distance, what else stands around.
 
 Most features are hashed together with both types, so that a model learns for each pair of types by itself what, say,
-three words between mean; the last are not, for pairs of types that are rare. Texts are hashed as bags of words: sums of their words' hashes, differences of running sums.
+three words between mean; the last are not, for pairs of types that are rare. Texts are hashed as bags of words: sums of
+their words' hashes, differences of running sums.
 """
 
 from __future__ import annotations

@@ -23,7 +23,8 @@ from clinner_spacy.relations.marked import choose, mark
 from tests.tiny import save_relations
 
 NLP = spacy.blank("es")
-WORDS = "Paciente de 70 años con diabetes mellitus tipo 2 , tratamiento con enalapril 10 mg .".split()
+TEXT = "Paciente de 70 años con diabetes mellitus tipo 2 , tratamiento con enalapril 10 mg ."
+WORDS = TEXT.split()
 CODE = {"DRUG": "CHE", "DIS": "DIS", "PATIENT": "LIV"}
 
 #: Nested, overlapping, on the same words, subject before and after its object, at the sentence's edges.
@@ -196,9 +197,9 @@ class TestErrors:
     def test_unknown_types_are_refused_with_those_there_are(self, folder):
         loaded = load_relations(str(folder))
         found = find_candidates(Doc(NLP.vocab, words=WORDS), [Place(0, 1, "Date"), Place(1, 2, "DIS")], Limits())
-        with pytest.raises(ClinnerError, match="'Date'.*CHE, DIS, LIV"):
+        with pytest.raises(ClinnerError, match=r"'Date'.*CHE, DIS, LIV"):
             loaded.model.predict([found])
-        with pytest.raises(ClinnerError, match="'DRUG' .code 'XXX'.*CHE, DIS, LIV"):
+        with pytest.raises(ClinnerError, match=r"'DRUG' .code 'XXX'.*CHE, DIS, LIV"):
             load_relations(str(folder), types={"DRUG": "XXX"})
 
     @pytest.mark.parametrize("window", [5, 65])

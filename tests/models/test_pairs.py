@@ -28,8 +28,8 @@ def model(n_labels: int = 3) -> Model[list[Candidates], Any]:
     return registry.resolve({"model": {**block, "nO": n_labels}})["model"]
 
 
-def candidates(text: str, *places: Place, limits: Limits = Limits()) -> Candidates:
-    return find_candidates(NLP.make_doc(text), places, limits)
+def candidates(text: str, *places: Place) -> Candidates:
+    return find_candidates(NLP.make_doc(text), places, Limits())
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_pairs_in_chunks_are_the_same(trained, batch, monkeypatch):
 
 def test_the_gradient_is_that_of_the_scores(trained, batch):
     weights = np.random.default_rng(0).normal(size=(12, 3)).astype("f")
-    Y, backprop = trained.begin_update(batch)
+    _, backprop = trained.begin_update(batch)
     backprop(weights)
     for node in (trained.layers[4], trained.layers[6], trained.layers[2].layers[0].layers[0]):
         W, dW = node.get_param("W"), node.get_grad("W")

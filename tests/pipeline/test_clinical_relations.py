@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -161,7 +162,7 @@ def test_scores_end_to_end_and_with_gold_spans(nlp):
 
 
 def test_gold_on_other_words_is_carried_over_by_characters(nlp):
-    text, spans, relations = NOTES[1]
+    text, _, relations = NOTES[1]
     words = ["Sin", "dolor", "abdo", "minal", ".", "Refiere", "tos", "."]
     reference = Doc(nlp.vocab, words=words, spaces=[True, True, False, False, True, True, False, False])
     places = [(0, 1, "NEG"), (1, 4, "SYMPTOM"), (2, 4, "ANAT"), (6, 7, "SYMPTOM")]
@@ -198,11 +199,13 @@ def test_shares_an_encoder_also_where_nothing_is_annotated(tmp_path):
 
 
 class TestPublished:
-    TYPES = {"DRUG": "CHE", "DOSE": "CHE", "FREQ": "CHE", "NEG": "LIV", "SYMPTOM": "DIS", "ANAT": "LIV"}
+    TYPES = MappingProxyType(
+        {"DRUG": "CHE", "DOSE": "CHE", "FREQ": "CHE", "NEG": "LIV", "SYMPTOM": "DIS", "ANAT": "LIV"}
+    )
 
     def nlp(self, published: Path, **config) -> Language:
         nlp = spacy.blank("es")
-        nlp.add_pipe("clinical_relations", config={"checkpoint": str(published), "types": self.TYPES, **config})
+        nlp.add_pipe("clinical_relations", config={"checkpoint": str(published), "types": dict(self.TYPES), **config})
         return nlp
 
     def test_every_pair_of_a_sentence_is_a_candidate(self, published):
