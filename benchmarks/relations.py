@@ -41,42 +41,49 @@ def main() -> None:
     parser.add_argument("--model", choices=["pairs", "markers"], default="pairs")
     parser.add_argument("--output", type=Path, help="where to keep the trained pipeline (default: nowhere)")
     parser.add_argument("--pipeline", type=Path, help="measure this one, without training")
+    parser.add_argument(
+        "--limit", type=int, nargs=2, metavar=("TRAIN", "DEV"), default=(0, 0), help="documents; 0: all"
+    )
     parser.add_argument("--epochs", type=int, help="default: 3, and 1 for markers")
     parser.add_argument("--ngram-vectors", type=Path, help="a .floret file for the words of pairs")
     args = parser.parse_args()
-    dev = [str(args.corpus / "dev")]
+    dev = create_brat_reader([str(args.corpus / "dev")], limit=args.limit[1])
     if args.pipeline:
         nlp = spacy.load(args.pipeline)
-        measure(nlp, list(create_brat_reader(dev)(nlp)), str(args.pipeline.name))
+        measure(nlp, list(dev(nlp)), str(args.pipeline.name))
         return
     with tempfile.TemporaryDirectory() as scratch:
         output = args.output or Path(scratch)
         config = Path(scratch) / "relations.cfg"
-        write_config(config, args.corpus, args.model, args.epochs, args.ngram_vectors, output)
+        write_config(config, args, output)
         started = time.perf_counter()
         train(config, output, overrides={f"paths.{part}": str(args.corpus / part) for part in ("train", "dev")})
         minutes = (time.perf_counter() - started) / 60
-        nlp = spacy.load(output / "model-best")
-        measure(nlp, list(create_brat_reader(dev)(nlp)), f"{args.model}, trained in {minutes:.1f} minutes")
+        nlp = spacy.load(output / "model-last")
+        measure(nlp, list(dev(nlp)), f"{args.model}, trained in {minutes:.1f} minutes")
 
 
-def write_config(
-    path: Path, corpus: Path, model: str, epochs: int | None, ngram_vectors: Path | None, output: Path
-) -> None:
+def write_config(path: Path, args: argparse.Namespace, output: Path) -> None:
     """configs/relations.cfg, with another model and fewer pairs in no relation for "markers"."""
     config = load_config(CONFIG)
-    if model == "markers":
-        small_bert(output / "encoder", corpus / "train")
+    epochs = args.epochs or (1 if args.model == "markers" else 3)
+    if args.model == "markers":
+        small_bert(output / "encoder", args.corpus / "train")
         config["components"]["clinical_relations"] |= {
             "negatives": 1,
             "model": {"@architectures": "clinner.EntityMarkers.v1", "name": str(output / "encoder"), "window": 128},
         }
-        config["training"]["optimizer"]["learn_rate"] |= {"initial_rate": 0.001, "total_steps": 230 * (epochs or 1)}
-    elif ngram_vectors is not None:
-        with ngram_vectors.open(encoding="utf8") as file:
+        config["training"]["optimizer"]["learn_rate"] |= {
+            "initial_rate": 0.001,
+            "total_steps": (args.limit[0] or 720) // 3 * epochs,
+        }
+    elif args.ngram_vectors is not None:
+        with args.ngram_vectors.open(encoding="utf8") as file:
             rows, width = map(int, file.readline().split()[:2])
-        config["paths"] |= {"ngram_vectors": str(ngram_vectors), "ngram_shape": [rows, width]}
-    config["training"]["max_epochs"] = epochs or (1 if model == "markers" else 3)
+        config["paths"] |= {"ngram_vectors": str(args.ngram_vectors), "ngram_shape": [rows, width]}
+    config["training"] |= {"max_epochs": epochs, "eval_frequency": 10**6}  # the last model is measured, not the best
+    for part, limit in zip(("train", "dev"), args.limit, strict=True):
+        config["corpora"][part]["limit"] = limit
     config.to_disk(path)
 
 

@@ -261,9 +261,9 @@ class ClinicalRelations(TrainablePipe):
         """
         validate_get_examples(get_examples, "ClinicalRelations.initialize")
         seen = self._seen(get_examples())
-        if self.model is None:
-            self.load()
-        elif not self.cfg["labels"]:
+        new = self.model is not None and not self.cfg["labels"]
+        self.load()
+        if new:
             names = labels["labels"] if labels else self.wanted_labels or sorted({label for label, _, _ in seen})
             if not names:
                 raise ClinnerError(
@@ -274,8 +274,8 @@ class ClinicalRelations(TrainablePipe):
         pairs = labels["pairs"] if labels else sorted({(h, t) for label, h, t in seen if label in self.labels})
         self._set_cfg(self.cfg | {"pairs": [list(pair) for pair in pairs]})
         self._report_lost(get_examples())
-        if self.model.has_dim("nO") is None:
-            self.model.set_dim("nO", len(self.cfg["labels"]))
+        if new:
+            self.model.set_dim("nO", len(self.cfg["labels"]), force=True)
             self.model.attrs["span_labels"] = sorted({label for pair in self.cfg["pairs"] for label in pair})
             sample = [self._candidates(example) for _, example in zip(range(10), get_examples(), strict=False)]
             self.model.initialize(X=[c for c in sample if c is not None and len(c.doc)] or None)
@@ -348,7 +348,11 @@ class ClinicalRelations(TrainablePipe):
             return nothing, gold_targets(nothing, [], labels, null), np.zeros(0, dtype=np.float32)
         relations = relations_of_doc(example.reference, len(candidates.spans))
         targets = gold_targets(candidates, relations, labels, null)
-        kept, weights = keep_some(targets, self.negatives if null else None, self._random)
+        if null:
+            kept, weights = keep_some(targets, self.negatives, self._random)
+        else:  # what is in no relation has nothing to teach
+            kept = np.flatnonzero(targets.any(axis=1))
+            weights = np.ones(len(kept), dtype=np.float32)
         candidates = candidates._replace(heads=candidates.heads[kept], tails=candidates.tails[kept])
         return candidates, targets[kept], weights
 
