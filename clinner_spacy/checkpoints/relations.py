@@ -148,11 +148,12 @@ def set_head(model: Model[list[Candidates], Floats2d], head: Mapping[str, Any]) 
     from clinner_spacy.models.markers import shim_of
 
     norm, _, linear = model.layers[0].layers
+    encoder: Any = shim_of(model).encoder
     width = head["linear.weight"].shape[1]
-    if width != 2 * shim_of(model).encoder.width:
+    if width != 2 * encoder.width:
         raise ClinnerError(
             f"The head in {model.attrs['settings'].name} is for vectors of {width} numbers, but two spans have "
-            f"{2 * shim_of(model).encoder.width}; name the model's own encoder in `base_model`."
+            f"{2 * encoder.width}; name the model's own encoder in `base_model`."
         )
     norm.set_dim("nI", width)
     norm.set_dim("nO", width)

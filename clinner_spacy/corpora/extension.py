@@ -32,10 +32,12 @@ def relations_of(doc: Doc, span: Span | None = None, spans_key: str = "sc") -> l
 
     A span is found by its words and label. Called as ``doc._.relations_of(span)``.
     """
-    group = doc.spans.get(spans_key)
+    if not doc._.relations:
+        return []
+    group = doc.spans[spans_key]
     found = [
         Related(r["label"], group[r["head"]], group[r["tail"]], float(r.get("score", 1.0)))
-        for r in doc._.relations or ()
+        for r in doc._.relations
     ]
     if span is None:
         return found

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
-from thinc.api import Dropout, Linear, Model, Ops, chain
+from thinc.api import Dropout, Linear, Model, chain
 from thinc.types import Floats2d
 from thinc.util import torch2xp
 
@@ -135,7 +135,8 @@ def window_size(settings: Settings, encoder: Encoder) -> int:
 def forward(
     model: Model[list[Candidates], Floats2d], X: list[Candidates], is_train: bool
 ) -> tuple[Floats2d, Callable[[Floats2d], list[Candidates]]]:
-    shim, head, ops = shim_of(model), model.layers[0], model.ops
+    shim, head = shim_of(model), model.layers[0]
+    ops: Any = model.ops  # its array types are none of numpy's
     if not is_train:
         parts = [_predict(model, part) for part in split_pairs(X, CHUNK)]
         return ops.xp.vstack(parts) if parts else ops.alloc2f(0, model.get_dim("nO")), lambda dY: X
@@ -147,7 +148,7 @@ def forward(
     pooled, which = ops.reduce_max(cast(Floats2d, torch2xp(vectors, ops=ops)), lengths)
     by_length, backprop_head = head(ops.reshape2f(pooled, len(order), -1), is_train)
 
-    def backprop(dY: Floats2d) -> list[Candidates]:
+    def backprop(dY: Any) -> list[Candidates]:
         d_pooled = ops.reshape2f(ops.as_contig(backprop_head(ops.as_contig(dY[order]))), 2 * len(order), -1)
         backprop_vectors(ops.backprop_reduce_max(d_pooled, which, lengths))
         return X
@@ -157,7 +158,8 @@ def forward(
 
 def _predict(model: Model[list[Candidates], Floats2d], X: list[Candidates]) -> Floats2d:
     """Logits of a chunk, pooled batch by batch: only a vector a span stays from each."""
-    shim, ops = shim_of(model), model.ops
+    shim = shim_of(model)
+    ops: Any = model.ops
     marked, batches, order = prepare(model, X)
     pooled, done = [], 0
     for batch in batches:
@@ -205,7 +207,7 @@ def _lengths(marked: list[Marked], order: Ints) -> Ints:
     return np.asarray([len(part) for n in order.tolist() for part in (marked[n].head, marked[n].tail)], dtype=np.int64)
 
 
-def _in_order(ops: Ops, by_length: Floats2d, order: Ints) -> Floats2d:
+def _in_order(ops: Any, by_length: Floats2d, order: Ints) -> Floats2d:
     Y = ops.alloc2f(*by_length.shape)
     Y[order] = by_length
     return Y

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from spacy.ml.models.tok2vec import MaxoutWindowEncoder
-from spacy.strings import hash_string
+from spacy.strings import get_string_id
 from spacy.tokens import Doc
 from thinc.api import Dropout, HashEmbed, LayerNorm, Linear, Maxout, Mish, Model, chain, concatenate
 from thinc.types import Floats2d
@@ -67,7 +67,7 @@ def build_span_pairs(
     hash table. nO: the number of labels; the component sets it. Output: float (n_pairs, nO), logits of all documents'
     pairs, one after the other.
     """
-    features = concatenate(*[HashEmbed(FEATURE_WIDTH, rows, column=n, seed=n) for n in range(N_FEATURES)])
+    features: Model = concatenate(*[HashEmbed(FEATURE_WIDTH, rows, column=n, seed=n) for n in range(N_FEATURES)])
     return Model(
         "span_pairs",
         forward,
@@ -105,7 +105,7 @@ def init(
 
 def forward(model: Model[list[Candidates], Floats2d], X: list[Candidates], is_train: bool) -> tuple[Floats2d, Backprop]:
     head, tail, between, features, score = model.layers[4:]
-    ops = model.ops
+    ops: Any = model.ops  # its array types are none of numpy's
     table = tabulate(X)
     words, backprop_words = _read_words(model, X, table, is_train)
     longest = int(max((table.end - table.start).max(initial=1), np.diff(table.between).max(initial=1)))
@@ -148,7 +148,7 @@ def forward(model: Model[list[Candidates], Floats2d], X: list[Candidates], is_tr
 def _read_words(model: Model, X: list[Candidates], table: Table, is_train: bool) -> tuple[Any, Backprop]:
     """A vector a word of the batch, float (n_words, width), that knows the types of the word's spans."""
     tok2vec, types, mix, context = model.layers[:4]
-    ops = model.ops
+    ops: Any = model.ops
     vectors, backprop_vectors = tok2vec([c.doc for c in X], is_train)
     lengths = ops.asarray1i([len(vector) for vector in vectors])
     flat = ops.flatten(vectors)
@@ -195,7 +195,7 @@ def tabulate(X: list[Candidates]) -> Table:
     places = [(n, place) for n, c in enumerate(X) for place in c.spans]
     told = [pair_features(c) for c in X]
     between = [b + word[n] for n, (b, _) in enumerate(told)]
-    hash_of = {place.label: hash_string(place.label) for _, place in places}
+    hash_of = {place.label: get_string_id(place.label) for _, place in places}
     return Table(
         np.asarray([word[n] + place.start for n, place in places], dtype=np.int64),
         np.asarray([word[n] + place.end for n, place in places], dtype=np.int64),

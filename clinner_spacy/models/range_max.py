@@ -46,7 +46,7 @@ class RangeMax:
                 Y[which], rows[which] = _larger(xp, value[low], row[low], value[high], row[high])
         return Y, rows
 
-    def backprop(self, dY: Floats2d, rows: Any) -> Floats2d:
+    def backprop(self, dY: Any, rows: Any) -> Floats2d:
         """The gradient by ``X``: each maximum's goes to the row that it came from."""
         width = self.shape[1]
         flat = rows * width + self.ops.xp.arange(width, dtype="int32")

@@ -168,7 +168,7 @@ class ClinicalRelations(TrainablePipe):
         if max_distance is not None and max_distance < 0:
             raise ClinnerError(f"max_distance={max_distance} of component {name!r} is below 0; raise it or set null.")
         self.vocab = vocab
-        self.model = model
+        self.model: Any = model  # None until its weights are read
         self.name = name
         self.cfg: dict[str, Any] = {"labels": [], "null": False, "pairs": None}
         self.checkpoint = checkpoint

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from spacy.attrs import LOWER
-from spacy.strings import hash_string
+from spacy.strings import get_string_id
 
 from clinner_spacy.relations.candidates import Candidates, Ints
 
@@ -28,7 +28,7 @@ def pair_features(c: Candidates) -> tuple[Ints, Hashes]:
     start = np.asarray([span.start for span in c.spans], dtype=np.int64)
     end = np.asarray([span.end for span in c.spans], dtype=np.int64)
     labels, kind = np.unique([span.label for span in c.spans], return_inverse=True)
-    names = np.asarray([hash_string(str(label)) for label in labels], dtype=np.uint64)[kind]
+    names = np.asarray([get_string_id(str(label)) for label in labels], dtype=np.uint64)[kind]
     words = np.concatenate([[np.uint64(0)], np.cumsum(_mix(c.doc.to_array([LOWER]).astype(np.uint64)))])
     text = words[end] - words[start]
     h, t = c.heads, c.tails

@@ -40,7 +40,7 @@ def gold_spans(example: Example, spans_key: str) -> list[Place] | None:
     group: SpanGroup = reference.spans[spans_key]
     if [token.idx for token in doc] == [token.idx for token in reference]:
         return [Place(span.start, span.end, span.label_) for span in group]
-    carried = [doc.char_span(s.start_char, s.end_char, s.label, alignment_mode="expand") for s in group]
+    carried: list[Any] = [doc.char_span(s.start_char, s.end_char, s.label, alignment_mode="expand") for s in group]
     return [Place(span.start, span.end, span.label_) for span in carried]
 
 

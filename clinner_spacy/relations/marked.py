@@ -59,8 +59,8 @@ def marker_ids(
     found = {}
     for label in labels:
         code = types.get(label, label)
-        ids = [tokenizer.token_to_id(word) for word in marker_words(code)]
-        if None in ids:
+        ids = [id for word in marker_words(code) if (id := tokenizer.token_to_id(word)) is not None]
+        if len(ids) < 4:
             there = ", ".join(known_codes(tokenizer)) or "none at all"
             raise ClinnerError(
                 f"{name} has no markers for spans {label!r} (code {code!r}) but for {there}; name one of these in "
