@@ -19,3 +19,12 @@ def golden() -> Path:
     if not path.is_dir():
         pytest.skip(f"no reference outputs at {path}; set CLINNER_GOLDEN")
     return path
+
+
+@pytest.fixture(scope="session")
+def corpora() -> Path:
+    """The folder of the open corpora; tests that need it skip where it is absent."""
+    folder = Path(os.environ.get("CLINNER_CORPORA", Path(__file__).parents[2] / "shared" / "corpora"))
+    if not folder.is_dir():
+        pytest.skip(f"no corpora in {folder}: set CLINNER_CORPORA to where they lie")
+    return folder

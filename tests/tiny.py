@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoConfig, AutoModel, AutoModelForTokenClassification
 
@@ -19,6 +20,7 @@ TEXT = (
 
 KINDS = ("xlm-roberta", "roberta", "bert", "deberta-v2", "modernbert")
 BIO = ("O", "B-DISEASE", "I-DISEASE")
+CODES = ("CHE", "DIS", "LIV")
 
 
 def tokenizer(kind: str) -> Tokenizer:
@@ -131,3 +133,22 @@ def save_dt4h(
         state |= {f"{head}.weight": torch.randn(3, 16) / 2, f"{head}.bias": torch.tensor([4.0, 2.0, 0.0])}
     torch.save({prefix + name: value for name, value in state.items()}, path / "mtl.pt")
     return path / "mtl.pt"
+
+
+def save_relations(
+    path: Path, kind: str = "bert", labels: tuple[str, ...] = ("Has_Dose", "Used_for"), codes: tuple[str, ...] = CODES
+) -> Path:
+    """A relation extractor's directory in the format of the medspaner models: markers for ``codes``."""
+    path.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(0)
+    built = tokenizer(kind)
+    built.add_tokens([f"<{end}{side}:{code}>" for code in codes for side in "SO" for end in ("", "/")])
+    built.save(str(path / "tokenizer.json"))
+    named = {"id2label": dict(enumerate(labels)), "label2id": {label: n for n, label in enumerate(labels)}}
+    encoder = AutoModel.from_config(config(kind, vocab_size=built.get_vocab_size(), **named))
+    encoder.config.save_pretrained(path)
+    state = {f"{kind.split('-')[0]}.{name}": value.clone() for name, value in encoder.state_dict().items()}
+    state |= {"layer_norm.weight": torch.rand(32) + 0.5, "layer_norm.bias": torch.randn(32)}
+    state |= {"linear.weight": torch.randn(len(labels), 32), "linear.bias": torch.randn(len(labels))}
+    save_file(state, path / "model.safetensors", metadata={"format": "pt"})
+    return path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from rich.console import Console
@@ -12,8 +12,9 @@ from spacy.tokens import Doc
 
 from clinner_spacy.bio.trim import trim
 from clinner_spacy.cli.model import clinical_components
+from clinner_spacy.cli.relations import FoundRelation, relation_key, relations_between
 from clinner_spacy.cli.texts import Text, Texts
-from clinner_spacy.corpora.document import Document, Mention
+from clinner_spacy.corpora.document import Document, Mention, Relation
 
 #: Texts read before words seen only there are forgotten, for each process.
 CHUNK_CHARACTERS = 1_000_000
@@ -37,24 +38,31 @@ class AnnotatedText(NamedTuple):
     name: str
     text: str
     found: list[Found]
+    relations: Sequence[FoundRelation] = ()
 
     def to_document(self) -> Document:
-        mentions = [Mention(label, ((start, end),)) for start, end, label, _ in self.found]
-        return Document(self.name, self.text, {"sc": mentions})
+        mentions = [
+            Mention(label, ((start, end),), id=f"T{n}") for n, (start, end, label, _) in enumerate(self.found, 1)
+        ]
+        relations = [Relation(r.label, f"T{r.head + 1}", f"T{r.tail + 1}") for r in self.relations]
+        return Document(self.name, self.text, {"sc": mentions}, relations)
 
 
 def annotate_texts(
     texts: Iterable[Text], nlp: Language, labels: Iterable[str], n_process: int = 1
 ) -> Iterator[AnnotatedText]:
-    """Find mentions of ``labels`` in each text, in the order of the texts, however many there are."""
+    """Find mentions of ``labels`` in each text, and relations between them if the pipeline does, in the order of the
+    texts, however many there are."""
     keys = {component.spans_key for component in clinical_components(nlp)}
     wanted = frozenset(labels)
+    related = relation_key(nlp)
     for chunk in _chunks(texts, CHUNK_CHARACTERS * n_process):
         pairs = ((text, name) for name, text in chunk)
         # Without a memory zone every distinct word of every text would stay in the vocabulary.
         with nlp.memory_zone():
             for doc, name in nlp.pipe(pairs, as_tuples=True, n_process=n_process, batch_size=BATCH_SIZE):
-                yield AnnotatedText(name, doc.text, _mentions(doc, keys, wanted))
+                found = _mentions(doc, keys, wanted)
+                yield AnnotatedText(name, doc.text, found, _relations(doc, related, found))
 
 
 def with_progress(texts: Texts) -> Iterator[Text]:
@@ -75,6 +83,14 @@ def _mentions(doc: Doc, keys: Iterable[str], labels: frozenset[str]) -> list[Fou
                 place = (start, end, span.label_)
                 best[place] = max(float(score), best.get(place, 0.0))
     return [Found(*place, score) for place, score in sorted(best.items())]
+
+
+def _relations(doc: Doc, key: str | None, found: Sequence[Found]) -> list[FoundRelation]:
+    """Relations between the mentions that are shown."""
+    if key is None or not doc._.relations:
+        return []
+    spans = [(*trim(doc.text, span.start_char, span.end_char), span.label_) for span in doc.spans[key]]
+    return relations_between(doc._.relations, spans, [mention[:3] for mention in found])
 
 
 def _chunks(texts: Iterable[Text], characters: int) -> Iterator[list[Text]]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from clinner_spacy.cli.annotate import AnnotatedText, Found
+from clinner_spacy.cli.relations import render_relations
 from clinner_spacy.cli.style import FOOT, HEAD, ROW
 from clinner_spacy.files import replacing
 
@@ -45,6 +46,7 @@ def write_page(path: Path, texts: Iterable[AnnotatedText], tasks: Mapping[str, s
         for text in texts:
             file.write(f"<article>\n<h2>{_shown(text.name)}</h2>\n")
             file.writelines(render_lines(text, colour_of))
+            file.writelines(render_relations(text))
             file.write("</article>\n")
         file.write(FOOT)
 

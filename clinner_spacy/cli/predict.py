@@ -36,6 +36,10 @@ def predict_command(
     task: options.Task = None,
     threshold: options.Threshold = None,
     format: Annotated[Format, typer.Option(help="What to write.")] = Format.tsv,
+    relations: Annotated[
+        Path | None,
+        typer.Option(metavar="OUT.rel.tsv", help="A table of relations, too, if the pipeline finds them."),
+    ] = None,
     n_process: Annotated[int, typer.Option(min=1, metavar="N", help="Processes that read at the same time.")] = 1,
 ) -> None:
     """Find mentions in texts and write them as a table.
@@ -43,7 +47,7 @@ def predict_command(
     INPUT is a directory with .txt files, at any depth, one file, or - for standard input. The table has the columns
     filename (the file's name without .txt), label, start_span, end_span and text; offsets count characters of the
     UTF-8 text, from 0, end exclusive. With --format brat OUTPUT is a new directory with a copy of each text and its
-    .ann.
+    .ann; where the pipeline finds relations, with R lines.
 
     \b
     Examples:
@@ -51,9 +55,11 @@ def predict_command(
       multiclin predict notes/ found.tsv --lang es --task disease --threshold 0.8
       multiclin predict notes/ brat/ --format brat --model training/model-best
       multiclin predict notes/ found.tsv --n-process 4
+      multiclin predict notes/ found.tsv --relations found.rel.tsv --model training/with-relations
     """
     from clinner_spacy.cli.annotate import annotate_texts, with_progress  # spaCy is slow to import
     from clinner_spacy.cli.model import build_nlp, task_of_label
+    from clinner_spacy.cli.relations import recorded, require_relations
     from clinner_spacy.cli.texts import Texts
     from clinner_spacy.corpora.brat import write_brat
     from clinner_spacy.corpora.tsv import write_multiclin_tsv
@@ -73,6 +79,10 @@ def predict_command(
         threshold=threshold,
     )
     labels = task_of_label(nlp, task)
-    documents = (text.to_document() for text in annotate_texts(with_progress(texts), nlp, labels, n_process))
+    annotated = annotate_texts(with_progress(texts), nlp, labels, n_process)
+    if relations is not None:
+        require_relations(nlp)
+        annotated = recorded(annotated, relations)
+    documents = (text.to_document() for text in annotated)
     write = write_brat if format is Format.brat else write_multiclin_tsv
     write(output, documents)

@@ -30,6 +30,9 @@ p b { position: relative; padding-bottom: calc(var(--rows) * ROWpx); }
 p b::before { content: attr(data-label); position: absolute; left: 0; bottom: calc(var(--up) + 1px); padding: 1px 3px;
   border-radius: 2px; background: var(--colour); font-size: 9px; line-height: 9px; letter-spacing: .02em;
   white-space: nowrap; print-color-adjust: exact; }
+ul.relations { margin: .8rem 0 0; padding: .5rem 0 0; border-top: 1px solid #e3e3dd; list-style: none;
+  font-size: 15px; }
+ul.relations q { quotes: none; } ul.relations small, ul.relations em { color: #59636e; }
 </style>
 </head>
 <body>

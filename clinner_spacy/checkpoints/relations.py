@@ -1,0 +1,162 @@
+"""Published relation extractors: an encoder with typed markers and a head over the pooled pair.
+
+The medspaner format: encoder keys ``bert.*`` or ``deberta.*`` (any one prefix), ``layer_norm.{weight,bias}`` over twice
+the encoder's width, ``linear.{weight,bias}`` to the labels; the markers are added tokens of the tokenizer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import srsly
+from spacy.util import registry
+from thinc.api import Model
+from thinc.types import Floats2d
+
+from clinner_spacy.checkpoints.dt4h import read_state
+from clinner_spacy.checkpoints.hub import WEIGHTS, fetch_encoder, known_about
+from clinner_spacy.checkpoints.token_classification import tags_of
+from clinner_spacy.errors import ClinnerError
+from clinner_spacy.relations.candidates import Candidates
+
+HEAD = ("layer_norm.weight", "layer_norm.bias", "linear.weight", "linear.bias")
+
+
+@dataclass
+class LoadedRelations:
+    """``model`` scores ``labels`` for candidate pairs; ``architecture`` is the config block it can be rebuilt from with
+    no network, its weights aside; ``codes`` are the types it has markers for."""
+
+    model: Model[list[Candidates], Floats2d]
+    labels: list[str]
+    codes: list[str]
+    architecture: dict[str, Any]
+    info: dict[str, Any] = field(default_factory=dict)
+
+
+def load_relations(
+    checkpoint: str,
+    *,
+    base_model: str | None = None,
+    revision: str | None = None,
+    labels: Sequence[str] | None = None,
+    types: Mapping[str, str] | None = None,
+    window: int | None = None,
+    precision: str = "auto",
+    device: str | None = None,
+    batch_tokens: int = 8192,
+    local_files_only: bool = False,
+) -> LoadedRelations:
+    """Read a published model.
+
+    checkpoint: a directory with config, tokenizer and weights, a file of weights (``.safetensors``, ``.pt``, ``.bin``),
+        or a repository of the hub, at ``revision``.
+    base_model: where config and tokenizer are, if not beside the weights.
+    labels: in the order of the head's rows, where the config does not tell.
+    types: span label -> the code in its markers, where they differ.
+    window, precision, device, batch_tokens, local_files_only: see
+        :func:`~clinner_spacy.models.markers.build_entity_markers`.
+
+    Raises ClinnerError if weights, tokenizer and labels do not fit together or cannot be read, and for a code without
+    markers, with the list of those there are.
+    """
+    from clinner_spacy.models.encoder import Encoder, build_module, read_config, read_pieces
+    from clinner_spacy.models.markers import fill
+    from clinner_spacy.relations.marked import known_codes, marker_ids
+
+    path = Path(checkpoint)
+    folder = path.parent if path.is_file() else fetch_encoder(checkpoint, revision, local_files_only)
+    weights, head = split_state(read_weights(path if path.is_file() else folder), checkpoint)
+    base = fetch_encoder(base_model, None, local_files_only, weights=False) if base_model else folder
+    config = read_config(base)
+    if "embeddings.word_embeddings.weight" in weights:  # a base model lacks the rows of the markers
+        config.vocab_size = len(weights["embeddings.word_embeddings.weight"])
+    encoder = Encoder(build_module(config, False, weights, checkpoint), config, read_pieces(base))
+    codes = known_codes(encoder.pieces.tokenizer)
+    if not codes:
+        raise ClinnerError(f"The tokenizer in {base} has no markers <S:TYPE>; name the model's own in `base_model`.")
+    if encoder.pieces.size > config.vocab_size:
+        raise ClinnerError(
+            f"The tokenizer in {base} has {encoder.pieces.size} pieces, but {checkpoint} knows {config.vocab_size}; "
+            "name the model's own in `base_model`."
+        )
+    marker_ids(encoder.pieces.tokenizer, types or {}, types or {}, checkpoint)
+    names = tags_of(config, len(head["linear.bias"]), labels, checkpoint)
+    architecture = {
+        "@architectures": "clinner.EntityMarkers.v1",
+        "name": checkpoint,
+        "revision": revision,
+        "types": dict(types or {}),
+        "window": window,
+        "precision": precision,
+        "device": device,
+        "batch_tokens": batch_tokens,
+        "local_files_only": local_files_only,
+        "nO": len(names),
+    }
+    model = registry.resolve({"model": architecture})["model"]
+    fill(model, encoder)
+    set_head(model, head)
+    info = {"format": "relations between markers", "name": checkpoint, "encoder": config.model_type}
+    return LoadedRelations(model, names, codes, architecture, info | known_about(folder))
+
+
+def read_weights(path: Path) -> dict[str, Any]:
+    """The tensors of a file, or of the one file of weights in a directory. Raises ClinnerError if there is none."""
+    if path.is_dir():
+        there = [path / name for name in WEIGHTS if (path / name).is_file()]
+        if not there:
+            raise ClinnerError(f"{path} has no {' or '.join(WEIGHTS)}; name another checkpoint.")
+        path = there[0]
+    if path.suffix == ".json":
+        shards = sorted(set(srsly.read_json(path)["weight_map"].values()))
+        return {key: value for shard in shards for key, value in read_weights(path.parent / shard).items()}
+    if path.suffix != ".safetensors":
+        return read_state(path)
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ClinnerError(f"{path} is no safetensors file or is damaged; fetch it again.") from error
+
+
+def split_state(state: Mapping[str, Any], source: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The encoder's tensors without their prefix, and the head's. Raises ClinnerError naming what does not fit."""
+    missing = [key for key in HEAD if key not in state]
+    prefixes = sorted({key.split(".", 1)[0] for key in state if key not in HEAD})
+    if missing or len(prefixes) != 1:
+        what = f"lacks {', '.join(missing)}" if missing else f"has the parts {', '.join(prefixes) or 'of a head only'}"
+        raise ClinnerError(
+            f"{source} {what}: one encoder (bert.*, deberta.*), layer_norm.* and linear.* are read; name another."
+        )
+    encoder = {key.split(".", 1)[1]: value.float() for key, value in state.items() if key not in HEAD}
+    head = {key: state[key].float() for key in HEAD}
+    n_labels, width = head["linear.weight"].shape
+    shapes = {key: tuple(value.shape) for key, value in head.items()}
+    if list(shapes.values()) != [(width,), (width,), (n_labels, width), (n_labels,)]:
+        raise ClinnerError(f"The head in {source} has shapes that do not fit together, {shapes}; fetch it again.")
+    return encoder, head
+
+
+def set_head(model: Model[list[Candidates], Floats2d], head: Mapping[str, Any]) -> None:
+    """Put layer norm and linear layer into an EntityMarkers model."""
+    from clinner_spacy.models.markers import shim_of
+
+    norm, _, linear = model.layers[0].layers
+    encoder: Any = shim_of(model).encoder
+    width = head["linear.weight"].shape[1]
+    if width != 2 * encoder.width:
+        raise ClinnerError(
+            f"The head in {model.attrs['settings'].name} is for vectors of {width} numbers, but two spans have "
+            f"{2 * encoder.width}; name the model's own encoder in `base_model`."
+        )
+    norm.set_dim("nI", width)
+    norm.set_dim("nO", width)
+    linear.set_dim("nI", width)
+    for layer, name, key in zip((norm, norm, linear, linear), ("G", "b", "W", "b"), HEAD, strict=True):
+        layer.set_param(name, model.ops.asarray_f(head[key].numpy()))

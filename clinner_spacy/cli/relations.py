@@ -1,0 +1,99 @@
+"""Relations beside the mentions: what the commands read off a Doc, the table they write and the lines they draw."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from clinner_spacy.errors import ClinnerError
+from clinner_spacy.files import replacing
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+    from clinner_spacy.cli.annotate import AnnotatedText
+
+COLUMNS = (
+    *("filename", "relation", "head_label", "head_start", "head_end", "head_text"),
+    *("tail_label", "tail_start", "tail_end", "tail_text", "score"),
+)
+
+#: A mention's place: start, end, label.
+Place = tuple[int, int, str]
+
+
+class FoundRelation(NamedTuple):
+    """A relation between two of a text's mentions, by their index, with its label and score."""
+
+    head: int
+    tail: int
+    label: str
+    score: float
+
+
+def relations_between(
+    relations: Iterable[Mapping[str, Any]], span_places: Sequence[Place], mention_places: Sequence[Place]
+) -> list[FoundRelation]:
+    """``doc._.relations`` over a span group, whose spans are at ``span_places``, by the mentions that are shown; those
+    of spans that were not asked for go with them."""
+    index_of = {place: n for n, place in enumerate(mention_places)}
+    best: dict[tuple[int, int, str], float] = {}
+    for r in relations:
+        head, tail = (index_of.get(span_places[r[side]]) for side in ("head", "tail"))
+        if head is not None and tail is not None:
+            key = head, tail, r["label"]
+            best[key] = max(float(r.get("score", 1.0)), best.get(key, 0.0))
+    return [FoundRelation(*key, score) for key, score in sorted(best.items())]
+
+
+def relation_key(nlp: Language) -> str | None:
+    """The span group that the pipeline's relations point into; None if it finds none."""
+    from clinner_spacy.pipeline.clinical_relations import ClinicalRelations
+
+    keys = [component.spans_key for _, component in nlp.pipeline if isinstance(component, ClinicalRelations)]
+    return keys[0] if keys else None
+
+
+def require_relations(nlp: Language) -> None:
+    """Raise ClinnerError if the pipeline finds no relations."""
+    if relation_key(nlp) is None:
+        raise ClinnerError(
+            f"The pipeline holds no 'clinical_relations' but {', '.join(nlp.pipe_names)}; name one that has it, or "
+            "leave --relations out."
+        )
+
+
+def recorded(texts: Iterable[AnnotatedText], path: Path) -> Iterator[AnnotatedText]:
+    """Pass texts on and write their relations to a table, which appears when the last text has passed."""
+    with replacing(path) as file:
+        table = csv.writer(file, delimiter="\t", lineterminator="\n")
+        table.writerow(COLUMNS)
+        for text in texts:
+            for r in text.relations:
+                sides = [text.found[n] for n in (r.head, r.tail)]
+                cells = [
+                    cell for f in sides for cell in (f.label, f.start, f.end, _one_line(text.text[f.start : f.end]))
+                ]
+                table.writerow([text.name, r.label, *cells, f"{r.score:.4f}"])
+            yield text
+
+
+def render_relations(text: AnnotatedText) -> Iterator[str]:
+    """A list of the text's relations, in text order of their heads; nothing if there are none."""
+    if text.relations:
+        yield '<ul class="relations">\n'
+        for r in text.relations:
+            head, tail = (
+                f"<q>{escape(_one_line(text.text[f.start : f.end]))}</q> <small>{escape(f.label)}</small>"
+                for f in (text.found[r.head], text.found[r.tail])
+            )
+            yield f'<li title="{r.score:.2f}">{head} <em>— {escape(r.label)} →</em> {tail}</li>\n'
+        yield "</ul>\n"
+
+
+def _one_line(text: str) -> str:
+    return re.sub(r"[\x00-\x1f\x7f\x85\u2028\u2029]", " ", text)

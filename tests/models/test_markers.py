@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import spacy
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+from spacy.tokens import Doc
+from spacy.util import registry
+from tokenizers import Tokenizer
+from transformers import AutoConfig, AutoModel
+
+from clinner_spacy.checkpoints.relations import load_relations
+from clinner_spacy.errors import ClinnerError
+from clinner_spacy.models.markers import split_pairs
+from clinner_spacy.relations.candidates import Limits, Place, find_candidates
+from clinner_spacy.relations.marked import choose, mark
+from tests.tiny import save_relations
+
+NLP = spacy.blank("es")
+TEXT = "Paciente de 70 años con diabetes mellitus tipo 2 , tratamiento con enalapril 10 mg ."
+WORDS = TEXT.split()
+CODE = {"DRUG": "CHE", "DIS": "DIS", "PATIENT": "LIV"}
+
+#: Nested, overlapping, on the same words, subject before and after its object, at the sentence's edges.
+SPANS = [
+    Place(0, 1, "PATIENT"),
+    Place(5, 7, "DIS"),
+    Place(5, 9, "DIS"),
+    Place(6, 8, "DRUG"),
+    Place(6, 8, "DIS"),
+    Place(12, 13, "DRUG"),
+    Place(15, 16, "DIS"),
+]
+
+
+@pytest.fixture(scope="session", params=["bert", "deberta-v2"])
+def folder(request, tmp_path_factory) -> Path:
+    return save_relations(tmp_path_factory.mktemp("published") / request.param, request.param)
+
+
+class Direct:
+    """The published description in plain torch: one pair at a time, markers as words."""
+
+    def __init__(self, folder: Path) -> None:
+        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self.tokenizer.no_truncation()
+        self.encoder = AutoModel.from_config(AutoConfig.from_pretrained(folder)).eval()
+        self.state = load_file(folder / "model.safetensors")
+        encoder = {k.split(".", 1)[1]: v for k, v in self.state.items() if not k.startswith(("layer_norm", "linear"))}
+        self.encoder.load_state_dict(encoder)
+
+    def __call__(self, words: list[str], head: Place, tail: Place) -> torch.Tensor:
+        marked = self.words(words, head, tail)
+        encoding = self.tokenizer.encode(marked, is_pretokenized=True)
+        tokens = encoding.tokens
+        with torch.no_grad():
+            states = self.encoder(input_ids=torch.tensor([encoding.ids]))[0][0]
+        pooled = []
+        for side, span in (("S", head), ("O", tail)):
+            code = CODE[span.label]
+            first, last = tokens.index(f"<{side}:{code}>"), tokens.index(f"</{side}:{code}>")
+            pooled.append(states[first : last + 1].max(dim=0).values)
+        x = torch.cat(pooled)
+        x = torch.nn.functional.layer_norm(x, x.shape, self.state["layer_norm.weight"], self.state["layer_norm.bias"])
+        return self.state["linear.weight"] @ x + self.state["linear.bias"]
+
+    def words(self, words: list[str], head: Place, tail: Place) -> list[str]:
+        """Closing markers before opening ones, of two together the inner closes first and the outer opens first."""
+        outer_first = [("S", head), ("O", tail)]
+        if tail.end - tail.start > head.end - head.start:
+            outer_first.reverse()
+        marked = []
+        for n in range(len(words) + 1):
+            marked += [f"</{side}:{CODE[span.label]}>" for side, span in outer_first[::-1] if span.end == n]
+            marked += [f"<{side}:{CODE[span.label]}>" for side, span in outer_first if span.start == n]
+            marked += words[n : n + 1]
+        return marked
+
+
+def test_logits_are_those_of_a_direct_implementation(folder):
+    loaded = load_relations(str(folder), types=CODE, precision="fp32", batch_tokens=200)
+    before = Doc(NLP.vocab, words=["Refiere", "disnea", "."])
+    doc = Doc(NLP.vocab, words=[*WORDS, "Sin", "dolor", "."], sent_starts=[n in (0, 16) for n in range(19)])
+    places = [*SPANS, Place(17, 18, "DIS"), Place(16, 19, "PATIENT")]
+    candidates = [find_candidates(before, [], Limits()), find_candidates(doc, places, Limits())]
+    logits = loaded.model.predict(candidates)
+    direct = Direct(folder)
+    assert len(candidates[1].heads) == 7 * 6 + 2
+    for row, h, t in zip(logits, candidates[1].heads, candidates[1].tails, strict=True):
+        head, tail = places[h], places[t]
+        inside = head.start < 16
+        offset = 0 if inside else 16
+        words = WORDS if inside else ["Sin", "dolor", "."]
+        moved = [Place(p.start - offset, p.end - offset, p.label) for p in (head, tail)]
+        assert np.allclose(row, direct(words, *moved), atol=1e-4), (head, tail)
+
+
+@pytest.mark.parametrize("gap", [1, 30, 90, 300])
+def test_a_long_sentence_is_read_in_a_window_around_the_pair(folder, gap):
+    loaded = load_relations(str(folder), types=CODE, precision="fp32")
+    words = ["disnea"] * 100 + ["enalapril"] + ["dolor"] * gap + ["diabetes"] + ["tos"] * 100
+    doc = Doc(NLP.vocab, words=words, sent_starts=[n == 0 for n in range(len(words))])
+    found = find_candidates(doc, [Place(100, 101, "DRUG"), Place(101 + gap, 102 + gap, "DIS")], Limits(None))
+    logits = loaded.model.predict([found])
+    assert logits.shape == (2, 2) and np.isfinite(logits).all()
+    if gap == 1:  # what fits around the pair, equally to either side, read directly
+        direct = Direct(folder)
+        encoder = loaded.model.shims[0].encoder
+        counts = [len(encoder.pieces([Doc(NLP.vocab, words=[w])], 64).ids) for w in ("disnea", "tos")]
+        if counts == [1, 1]:
+            kept = words[100 - 26 : 103 + 26]
+            assert np.allclose(logits[0], direct(kept, Place(26, 27, "DRUG"), Place(28, 29, "DIS")), atol=1e-4)
+
+
+def test_spans_longer_than_the_window_keep_their_markers(folder):
+    loaded = load_relations(str(folder), types=CODE, precision="fp32")
+    doc = Doc(NLP.vocab, words=["dolor"] * 400, sent_starts=[n == 0 for n in range(400)])
+    found = find_candidates(doc, [Place(0, 400, "DIS"), Place(100, 300, "DRUG")], Limits())
+    assert np.isfinite(loaded.model.predict([found])).all()
+
+
+def test_a_span_without_pieces_still_has_its_markers(folder):
+    loaded = load_relations(str(folder), types=CODE, precision="fp32")
+    doc = Doc(NLP.vocab, words=["dolor", "\u200b", "tos"])
+    found = find_candidates(doc, [Place(0, 1, "DIS"), Place(1, 2, "DRUG"), Place(2, 3, "DIS")], Limits())
+    logits = loaded.model.predict([found])
+    assert logits.shape == (6, 2) and np.isfinite(logits).all()
+
+
+@given(st.data())
+@settings(max_examples=200, deadline=None)
+def test_markers_stand_around_the_pieces_of_their_spans(data):
+    counts = data.draw(st.lists(st.integers(0, 3), min_size=1, max_size=12))
+    at = np.concatenate([[0], np.cumsum(counts)])
+    ids = np.arange(at[-1]) + 100
+    starts = data.draw(st.tuples(*[st.integers(0, len(counts) - 1)] * 2))
+    head, tail = (Place(s, data.draw(st.integers(s + 1, len(counts))), "A") for s in starts)
+    size = data.draw(st.integers(8, 40))
+    marked = mark(ids, at, head, tail, {"A": [0, 1, 2, 3]}, size)
+    assert len(marked.ids) == min(size, len(ids) + 4)
+    for positions, span, (opening, closing) in ((marked.head, head, (0, 1)), (marked.tail, tail, (2, 3))):
+        inside = marked.ids[positions]
+        assert inside[0] == opening and inside[-1] == closing
+        pieces = inside[inside >= 100] - 100
+        assert ((pieces >= at[span.start]) & (pieces < at[span.end])).all()
+        if len(ids) + 4 <= size:
+            assert len(pieces) == at[span.end] - at[span.start]
+    assert (np.diff(marked.ids[marked.ids >= 100]) > 0).all()
+
+
+@given(st.integers(9, 200), st.data())
+@settings(max_examples=200, deadline=None)
+def test_the_window_holds_the_markers_and_what_is_between_them_first(n_pieces, data):
+    markers = np.asarray(sorted(data.draw(st.sets(st.integers(0, n_pieces - 1), min_size=4, max_size=4))))
+    size = data.draw(st.integers(8, n_pieces - 1))
+    kept = choose(n_pieces, markers, size)
+    assert len(kept) == size and set(markers.tolist()) <= set(kept.tolist()) and (np.diff(kept) > 0).all()
+    between = markers[-1] - markers[0] + 1
+    if between <= size:
+        assert (np.diff(kept) == 1).all()
+
+
+def test_pairs_are_split_in_order():
+    doc = Doc(NLP.vocab, words=WORDS)
+    X = [find_candidates(doc, SPANS[:n], Limits()) for n in (3, 0, 4, 2)]
+    parts = list(split_pairs(X, 5))
+    assert [sum(len(c.heads) for c in part) for part in parts] == [5, 5, 5, 5]
+    flat = [(h, t) for part in parts for c in part for h, t in zip(c.heads, c.tails, strict=True)]
+    assert flat == [(h, t) for c in X for h, t in zip(c.heads, c.tails, strict=True)]
+
+
+def test_learns_and_its_gradient_reaches_the_encoder(folder):
+    loaded = load_relations(str(folder), types=CODE, precision="fp32", batch_tokens=100)
+    X = [find_candidates(Doc(NLP.vocab, words=WORDS), SPANS, Limits())]
+    target = np.arange(len(X[0].heads)) % 2
+    from thinc.api import Adam
+
+    optimizer, losses = Adam(0.01), []
+    for _ in range(15):
+        Y, backprop = loaded.model.begin_update(X)
+        P = np.exp(Y - Y.max(axis=1, keepdims=True))
+        P /= P.sum(axis=1, keepdims=True)
+        losses.append(-np.log(P[np.arange(len(P)), target]).mean())
+        P[np.arange(len(P)), target] -= 1
+        backprop(P)
+        loaded.model.finish_update(optimizer)
+    assert losses[-1] < 0.7 * losses[0]
+
+
+class TestErrors:
+    def test_unknown_types_are_refused_with_those_there_are(self, folder):
+        loaded = load_relations(str(folder))
+        found = find_candidates(Doc(NLP.vocab, words=WORDS), [Place(0, 1, "Date"), Place(1, 2, "DIS")], Limits())
+        with pytest.raises(ClinnerError, match=r"'Date'.*CHE, DIS, LIV"):
+            loaded.model.predict([found])
+        with pytest.raises(ClinnerError, match=r"'DRUG' .code 'XXX'.*CHE, DIS, LIV"):
+            load_relations(str(folder), types={"DRUG": "XXX"})
+
+    @pytest.mark.parametrize("window", [5, 65])
+    def test_windows_that_cannot_be_read(self, folder, window):
+        with pytest.raises(ClinnerError, match=f"window={window}"):
+            load_relations(str(folder), window=window)
+
+    def test_batch_tokens(self):
+        block: dict[str, Any] = {"@architectures": "clinner.EntityMarkers.v1", "name": "x", "batch_tokens": 0}
+        with pytest.raises(ClinnerError, match="batch_tokens"):
+            registry.resolve({"model": block})
