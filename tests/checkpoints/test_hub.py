@@ -66,7 +66,6 @@ def test_one_of_several_files(hub, dt4h):
     with pytest.raises(ClinnerError, match=r"name one, as org/mtl/mtl\.pt"):
         load_checkpoint(dt4h[0], base_model=dt4h[1])
     assert load_checkpoint("org/mtl/mtl.pt", base_model=dt4h[1]).tasks
-    assert load_checkpoint("org/mtl", base_model=dt4h[1]).tasks  # DT4H's files have their repositories' names
 
 
 def test_sharded_weights(hub, tagger):
