@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import ctypes
+import functools
+import platform
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,6 +21,9 @@ from clinner_spacy.models.encoder import Encoder, encoder_from_bytes, encoder_to
 from clinner_spacy.models.forks import check_fork
 from clinner_spacy.models.precision import choose_device, choose_dtype
 from clinner_spacy.words.batches import Batch
+
+#: mallopt's number for the size from which a block is mapped by itself; see mallopt(3).
+M_MMAP_THRESHOLD = -3
 
 
 class EncoderShim(Shim):
@@ -59,6 +65,8 @@ class EncoderShim(Shim):
         if not any(parameter.requires_grad for parameter in self._model.parameters()):
             return torch.cat([self.predict(batch).float() for batch in batches]), lambda gradient: None
         self._cast = None
+        if self.device.type == "cpu":
+            _return_memory()
         module = self._model.train()
         dtype = choose_dtype(self.precision, self.device)
         # fp16 would need its loss scaled; it is for inference on older cards.
@@ -98,7 +106,8 @@ class EncoderShim(Shim):
                 value: Any = torch2xp(parameter.data, ops=ops)
                 gradient: Any = torch2xp(parameter.grad, ops=ops)
                 value, _ = optimizer((self.id, name), value, gradient)
-                parameter.data = xp2torch(value, device=parameter.device)
+                # In place: a new tensor around the optimizer's array would hold on to the old one, step after step.
+                parameter.data.copy_(xp2torch(value, device=parameter.device))
                 parameter.grad = None
         self._cast = None
 
@@ -135,6 +144,16 @@ class EncoderShim(Shim):
         if bytes_data:
             self.fill(encoder_from_bytes(bytes_data))
         return self
+
+
+@functools.cache
+def _return_memory() -> None:
+    """Have glibc give large blocks back to the system once they are free.
+
+    Batches of ever new shapes otherwise fragment its heap: 330 steps with a small encoder held 8.6 GB, most of it unused.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1 << 20)
 
 
 def read(module: nn.Module, ids: Tensor, mask: Tensor | None, pieces: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import huggingface_hub.constants
+import huggingface_hub.utils._http
 import pytest
 
 from clinner_spacy.checkpoints import load_checkpoint
@@ -27,7 +28,14 @@ def hub(tmp_path, monkeypatch):
         )
         monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
         monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+        new_connections()
         yield hub
+    new_connections()
+
+
+def new_connections() -> None:
+    """Older versions keep connections that know whether the client was offline when they were made."""
+    getattr(huggingface_hub.utils._http, "reset_sessions", lambda: None)()
 
 
 @pytest.fixture
