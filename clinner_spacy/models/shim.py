@@ -150,7 +150,7 @@ class EncoderShim(Shim):
 def _return_memory() -> None:
     """Have glibc give large blocks back to the system once they are free.
 
-    Batches of ever new shapes otherwise fragment its heap: 330 steps with a small encoder held 8.6 GB, most of it unused.
+    Batches of ever new shapes otherwise fragment its heap: 330 steps with a small encoder held 8.6 GB, mostly unused.
     """
     if platform.libc_ver()[0] == "glibc":
         ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1 << 20)
