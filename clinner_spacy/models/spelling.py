@@ -184,8 +184,6 @@ class Kept:
             computed = compute(np.asarray(new, dtype=np.uint64))
             table = computed if known.table is None else ops.xp.vstack([known.table, computed])
             first = len(known.row_of)
-            self.now = known = Snapshot(
-                parameters, known.row_of | {key: first + n for n, key in enumerate(new)}, table
-            )
+            self.now = known = Snapshot(parameters, known.row_of | {key: first + n for n, key in enumerate(new)}, table)
         assert known.table is not None
         return known.table[ops.asarray1i([known.row_of[key] for key in wanted])]
