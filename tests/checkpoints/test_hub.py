@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import huggingface_hub.constants
+import huggingface_hub.file_download
 import huggingface_hub.utils._http
 import pytest
 
@@ -20,17 +21,20 @@ from tests.tiny import save_dt4h, save_encoder, save_tagger
 def hub(tmp_path, monkeypatch):
     with serve(Hub(tmp_path / "hub")) as hub:
         (tmp_path / "hub").mkdir()
-        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", hub.url)
-        monkeypatch.setattr(
-            huggingface_hub.constants,
-            "HUGGINGFACE_CO_URL_TEMPLATE",
-            hub.url + "/{repo_id}/resolve/{revision}/{filename}",
-        )
+        point_at(hub.url, monkeypatch)
         monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
         monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
         new_connections()
         yield hub
     new_connections()
+
+
+def point_at(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What HF_ENDPOINT does when the client is imported; older versions copy the pattern."""
+    pattern = url + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", url)
+    for module in (huggingface_hub.constants, huggingface_hub.file_download):
+        monkeypatch.setattr(module, "HUGGINGFACE_CO_URL_TEMPLATE", pattern, raising=False)
 
 
 def new_connections() -> None:
@@ -123,10 +127,7 @@ def test_not_in_the_cache(hub, tagger, monkeypatch):
 def test_a_hub_that_does_not_answer(tagger, monkeypatch):
     nowhere = "http://127.0.0.1:9"
     monkeypatch.setattr("time.sleep", lambda seconds: None)  # between the client's attempts
-    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", nowhere)
-    monkeypatch.setattr(
-        huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", nowhere + "/{repo_id}/resolve/{revision}/{filename}"
-    )
+    point_at(nowhere, monkeypatch)
     with pytest.raises(ClinnerError, match="out of reach"):
         load_checkpoint(tagger)
 
