@@ -48,6 +48,8 @@ def load_checkpoint(
 
     Raises ClinnerError if the checkpoint is none of these, damaged, out of reach, or has no such task or language.
     """
+    if task is not None and not task:
+        raise ClinnerError("task names no task; leave it out to take all, or name one.")
     reading = Reading(
         revision=revision,
         window=window,
@@ -60,7 +62,7 @@ def load_checkpoint(
     dt4h: dict[str, Any] = {"base_model": base_model, "task": task, "lang": lang, "reading": reading}
     path = EMBEDDED if checkpoint == "embedded" else Path(checkpoint)
     if is_pipeline_dir(path):
-        return load_pipeline_dir(path, task)
+        return load_pipeline_dir(path, task, reading)
     if path.is_file():
         return load_dt4h(path, **dt4h)
     if path.is_dir():

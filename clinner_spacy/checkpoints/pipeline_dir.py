@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from thinc.api import Model
 
 from clinner_spacy.bio.tagset import TagSet
 from clinner_spacy.checkpoints.loaded import Loaded
+from clinner_spacy.checkpoints.published import as_asked
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.models.heads import resize_heads
 from clinner_spacy.models.weights import model_from_bytes
@@ -26,8 +27,13 @@ def is_pipeline_dir(path: Path) -> bool:
     return (path / "config.cfg").is_file() and (path / "meta.json").is_file()
 
 
-def load_pipeline_dir(path: Path, task: str | Sequence[str] | None = None) -> Loaded:
+def load_pipeline_dir(
+    path: Path, task: str | Sequence[str] | None = None, settings: Mapping[str, Any] | None = None
+) -> Loaded:
     """Read the first "multiclin_ner" of the pipeline saved at ``path``; ``task``: the tasks to keep, by default all.
+
+    settings: how to read texts, where it is to be other than saved (see
+    :func:`~clinner_spacy.checkpoints.published.as_asked`).
 
     Raises ClinnerError if there is none, if it listens to another component's encoder, if it lacks a task, or if a file
     is missing or damaged.
@@ -39,7 +45,7 @@ def load_pipeline_dir(path: Path, task: str | Sequence[str] | None = None) -> Lo
         raise ClinnerError(f"{path} holds a {FACTORY!r} without a model; train it, or name its checkpoint instead.")
     if "Listener" in architecture["tok2vec"]["@architectures"]:
         raise ClinnerError(f"{path} shares its encoder with other components; load it with spacy.load instead.")
-    model = registry.resolve({"model": architecture})["model"]
+    model = registry.resolve({"model": as_asked(architecture, settings or {})})["model"]
     weights = path / name / "model.safetensors"
     model_from_bytes(model, weights.read_bytes(), str(weights))
     check_columns(model, cfg["tasks"], str(weights))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
 import numpy as np
@@ -57,4 +57,18 @@ def assemble(
     model.set_param("W", model.ops.asarray2f(np.concatenate([weight for weight, _ in heads])))
     model.set_param("b", model.ops.asarray1f(np.concatenate([bias for _, bias in heads])))
     model.attrs["widths"] = [part.stop - part.start for part in tagset.columns.values()]
-    return model, architecture
+    # The device belongs to this machine, not to the weights: a saved pipeline goes where thinc's arrays are.
+    return model, architecture | {"tok2vec": architecture["tok2vec"] | {"device": None}}
+
+
+#: Settings of how texts are read that may change from one use of saved weights to the next, and their defaults.
+ASKED = {"window": None, "overlap": None, "precision": "auto", "device": None, "batch_tokens": 8192}
+
+
+def as_asked(architecture: dict[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A saved architecture with the component's settings, where these are other than the defaults."""
+    tok2vec = architecture["tok2vec"]
+    if tok2vec["@architectures"] != "clinner.Transformer.v1":
+        return architecture
+    changed = {key: settings[key] for key, default in ASKED.items() if settings.get(key, default) != default}
+    return architecture | {"tok2vec": tok2vec | changed}

@@ -190,9 +190,9 @@ def freeze(encoder: Encoder, depth: bool | int) -> None:
         return
     n_layers = encoder.config.num_hidden_layers
     stacks = [part for part in encoder.module.modules() if isinstance(part, nn.ModuleList) and len(part) == n_layers]
-    if not stacks or depth > n_layers:
+    if not stacks or not 0 <= depth <= n_layers:
         raise ClinnerError(
-            f"freeze={depth} asks for more layers than the {n_layers} of this encoder; lower it or use true."
+            f"freeze={depth} is no number of layers of this encoder, which has {n_layers}; lower it or use true."
         )
     body: Any = getattr(encoder.module, "base_model", encoder.module)
     for part in (getattr(body, "embeddings", body.get_input_embeddings()), *stacks[0][:depth]):

@@ -119,10 +119,12 @@ class EncoderShim(Shim):
         for name, value in swapped.items():
             own[name].data = xp2torch(params[self.id, name], device=value.device)
         self._cast = None if swapped else self._cast
-        yield
-        for name, value in swapped.items():
-            own[name].data = value
-        self._cast = None if swapped else self._cast
+        try:
+            yield
+        finally:
+            for name, value in swapped.items():
+                own[name].data = value
+            self._cast = None if swapped else self._cast
 
     # Moving and keeping
 

@@ -142,7 +142,7 @@ def score_words(
     W (n_tags, width), b (n_tags,): the heads of all tasks, which join the encoder on its device, so that only scores
     leave it. heads: ``widths``, ``columns`` and ``stray`` as
     :func:`~clinner_spacy.models.multitask.build_multitask_tagger` has them. The rows of words without a piece are
-    NaN: nothing was read there.
+    NaN: nothing was read there. Raises ClinnerError if the encoder's own numbers overflow or are none.
     """
     shim, settings = shim_of(model), model.attrs["settings"]
     widths = heads["widths"] or [len(b)]
@@ -155,6 +155,11 @@ def score_words(
             for part in parts:
                 readings = torch.from_numpy(part.readings).to(shim.device)
                 logits[readings] = torch.addmm(bias, shim.predict(part).float(), weight.T)
+            if not torch.isfinite(logits).all():
+                raise ClinnerError(
+                    f"The encoder {settings.name!r} gives no finite numbers with precision={shim.precision!r}; "
+                    'use "fp32" or "bf16", or check its weights.'
+                )
             words, scores = merge_readings(plan, logits, widths, heads["columns"])
         Y[words] = scores.cpu().numpy()
     lengths = [len(doc) for doc in docs]

@@ -50,6 +50,8 @@ def model_from_bytes(model: Model, data: bytes, source: str) -> Model:
         state["params"].append({name: _as_parameter(own.get(name)) for name in node.param_names})
     try:
         return model.from_dict(state)
+    except ClinnerError:
+        raise
     except (ValueError, KeyError, AttributeError, IndexError) as error:
         raise ClinnerError(f"{source} was saved from another architecture than the configured one: {error}") from error
 

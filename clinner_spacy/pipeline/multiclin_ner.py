@@ -21,6 +21,7 @@ from thinc.types import Floats2d
 from clinner_spacy.bio.tagset import TagSet
 from clinner_spacy.checkpoints import Loaded, known_tasks, load_checkpoint
 from clinner_spacy.checkpoints.pipeline_dir import check_columns, checked_cfg, read_cfg
+from clinner_spacy.checkpoints.published import as_asked
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.files import replacing
 from clinner_spacy.models.heads import resize_heads
@@ -373,7 +374,8 @@ class MultiClinNER(TrainablePipe):
     def _restore(self, cfg: dict[str, Any], weights: bytes, source: str) -> MultiClinNER:
         model = self.model
         if cfg["architecture"] is not None:
-            model = registry.resolve({"model": cfg["architecture"]})["model"]
+            asked = as_asked(cfg["architecture"], self.checkpoint_settings)
+            model = registry.resolve({"model": asked})["model"]
         elif model is None:
             raise ClinnerError(f"{source} belongs to a model that the config does not describe; add its [model] block.")
         model_from_bytes(model, weights, source)

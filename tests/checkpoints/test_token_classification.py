@@ -143,3 +143,31 @@ def test_damaged_and_missing_files(tmp_path, file):
     (path / file).unlink()
     with pytest.raises(ClinnerError, match=str(path)):
         load_checkpoint(str(path))
+
+
+def test_a_saved_pipeline_reads_as_asked(tmp_path):
+    path = save_tagger(tmp_path / "published")
+    nlp = spacy.blank("es")
+    nlp.add_pipe("multiclin_ner", config={"checkpoint": str(path), "precision": "fp32", "device": "cpu"})
+    nlp.to_disk(tmp_path / "pipeline")
+    assert nlp.get_pipe("multiclin_ner").architecture["tok2vec"]["device"] is None
+    config = {"components.multiclin_ner.window": 32, "components.multiclin_ner.precision": "bf16"}
+    loaded = spacy.load(tmp_path / "pipeline", config=config)
+    again = spacy.blank("es")
+    saved = {"checkpoint": str(tmp_path / "pipeline"), "window": 32, "precision": "bf16"}
+    again.add_pipe("multiclin_ner", config=saved).load()
+    for pipeline in (loaded, again):
+        tok2vec = pipeline.get_pipe("multiclin_ner").model.get_ref("tok2vec")
+        assert tok2vec.attrs["settings"].window == 32 and tok2vec.shims[0].precision == "bf16"
+
+
+def test_numbers_that_are_none_are_no_empty_result(tmp_path):
+    path = save_tagger(tmp_path / "published")
+    nlp = spacy.blank("es")
+    ner = nlp.add_pipe("multiclin_ner", config={"checkpoint": str(path), "precision": "fp32"})
+    ner.load()
+    shim = ner.model.get_ref("tok2vec").shims[0]
+    for parameter in shim._model.parameters():
+        parameter.data.fill_(float("nan"))
+    with pytest.raises(ClinnerError, match="no finite numbers"):
+        nlp(TEXT[0])
