@@ -94,7 +94,7 @@ def test_bare_labels_need_their_names(tmp_path):
     with pytest.raises(ClinnerError, match=r"LABEL_0.*`labels`"):
         load_checkpoint(str(path))
     assert load_checkpoint(str(path), labels=["O", "B-X", "I-X"]).tasks == {"x": ["X"]}
-    assert ours(path, TEXT[0], labels=["O", "B-X", "I-X"])
+    assert {label for *_, label in ours(path, TEXT[0], labels=["O", "B-X", "I-X"])} <= {"X"}
     with pytest.raises(ClinnerError, match="has 3 tags"):
         load_checkpoint(str(path), labels=["O", "B-X"])
 

