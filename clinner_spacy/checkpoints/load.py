@@ -62,6 +62,9 @@ def load_checkpoint(
     dt4h: dict[str, Any] = {"base_model": base_model, "task": task, "lang": lang, "reading": reading}
     path = EMBEDDED if checkpoint == "embedded" else Path(checkpoint)
     if is_pipeline_dir(path):
+        given = {"base_model": base_model, "labels": labels}
+        for setting in (name for name, value in given.items() if value):
+            raise ClinnerError(f"{checkpoint} is a saved pipeline, which has no use for {setting}; leave it out.")
         return load_pipeline_dir(path, task, reading)
     if path.is_file():
         return load_dt4h(path, **dt4h)
@@ -70,6 +73,9 @@ def load_checkpoint(
         if is_token_classifier(path / "config.json") or not states:
             return load_token_classification(path, name=checkpoint, task=task, labels=labels, reading=reading)
         return load_dt4h(path / _only(states, checkpoint), **dt4h)
+    bare_file = path.suffix in STATE_SUFFIXES and "/" not in checkpoint
+    if path.is_absolute() or checkpoint.startswith((".", "~")) or bare_file:
+        raise ClinnerError(f"There is no file or directory {checkpoint}; check its name.")
     owner, _, rest = checkpoint.partition("/")
     repo, _, file = rest.partition("/")
     repository = Repository(f"{owner}/{repo}" if repo else owner, revision, local_files_only)

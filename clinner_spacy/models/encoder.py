@@ -107,7 +107,7 @@ def read_encoder(path: Path) -> Encoder:
     """A published encoder with its weights, float32. A token classifier's head is left out."""
     config = read_config(path)
     module = _from_pretrained(AutoModel, path, config)
-    return Encoder(_bare(module), config, read_pieces(path))
+    return Encoder(_bare(module), config, _pieces_of(module, path))
 
 
 def read_tagger(path: Path) -> tuple[Encoder, Tensor, Tensor]:
@@ -121,7 +121,17 @@ def read_tagger(path: Path) -> tuple[Encoder, Tensor, Tensor]:
         )
     weight = head.weight.detach()
     bias = head.bias.detach() if head.bias is not None else weight.new_zeros(len(weight))
-    return Encoder(_bare(module), config, read_pieces(path), tagger=True), weight.float(), bias.float()
+    return Encoder(_bare(module), config, _pieces_of(module, path), tagger=True), weight.float(), bias.float()
+
+
+def _pieces_of(module: Any, path: Path) -> PieceTokenizer:
+    """The tokenizer beside an encoder, which must have an embedding for each of its pieces."""
+    pieces, known = read_pieces(path), module.get_input_embeddings().num_embeddings
+    if pieces.size > known:
+        raise ClinnerError(
+            f"The tokenizer in {path} has {pieces.size} pieces, the encoder knows {known}; they do not belong together."
+        )
+    return pieces
 
 
 def build_module(config: Any, tagger: bool, weights: Mapping[str, Tensor], source: str) -> nn.Module:

@@ -171,3 +171,23 @@ def test_numbers_that_are_none_are_no_empty_result(tmp_path):
         parameter.data.fill_(float("nan"))
     with pytest.raises(ClinnerError, match="no finite numbers"):
         nlp(TEXT[0])
+
+
+def test_a_tokenizer_of_another_model_is_refused(tmp_path):
+    path = save_tagger(tmp_path / "tagger", "xlm-roberta", vocab_size=20)
+    with pytest.raises(ClinnerError, match=r"pieces, the encoder knows 20"):
+        load_checkpoint(str(path))
+
+
+@pytest.mark.parametrize("name", ["missing.pt", "./missing", "/nowhere/missing.pt"])
+def test_a_missing_local_file_is_no_hub_name(name):
+    with pytest.raises(ClinnerError, match=r"There is no file or directory .*missing"):
+        load_checkpoint(name)
+
+
+def test_settings_that_a_saved_pipeline_has_no_use_for(tmp_path):
+    nlp = spacy.blank("es")
+    nlp.add_pipe("multiclin_ner", config={"checkpoint": str(save_tagger(tmp_path / "published"))})
+    nlp.to_disk(tmp_path / "pipeline")
+    with pytest.raises(ClinnerError, match="no use for base_model"):
+        load_checkpoint(str(tmp_path / "pipeline"), base_model="FacebookAI/xlm-roberta-base")
