@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 
 from spacy.language import Language
@@ -45,11 +46,7 @@ def create_brat_reader(
 ) -> Reader:
     """Folders of brat standoff; options as in :func:`clinner_spacy.corpora.brat.read_brat`."""
 
-    def read(report: Report) -> Iterator[Document]:
-        for path in paths:
-            yield from read_brat(path, labels=labels, only=only, task=task, report=report)
-
-    return _reader(read, limit)
+    return _reader(_each(paths, partial(read_brat, labels=labels, only=only, task=task)), limit)
 
 
 def create_conll_reader(
@@ -61,11 +58,7 @@ def create_conll_reader(
 ) -> Reader:
     """CoNLL or CSV files, or folders of them; options as in :func:`clinner_spacy.corpora.conll.read_conll`."""
 
-    def read(report: Report) -> Iterator[Document]:
-        for path in paths:
-            yield from read_conll(path, labels=labels, only=only, task=task, report=report)
-
-    return _reader(read, limit)
+    return _reader(_each(paths, partial(read_conll, labels=labels, only=only, task=task)), limit)
 
 
 def create_docbin_reader(paths: list[str], limit: int = 0) -> Reader:
@@ -79,6 +72,11 @@ def create_docbin_reader(paths: list[str], limit: int = 0) -> Reader:
             yield Example(Doc(nlp.vocab, words=words, spaces=[bool(token.whitespace_) for token in doc]), doc)
 
     return examples
+
+
+def _each(paths: list[str], read: Callable[..., Iterator[Document]]) -> Callable[[Report], Iterator[Document]]:
+    """Read one path after the other."""
+    return lambda report: (document for path in paths for document in read(path, report=report))
 
 
 def _choose(paths: list[str], tasks: list[str] | None) -> dict[str, list[str]]:

@@ -91,8 +91,9 @@ def forward(
     distinct, inverse = np.unique(orths, return_inverse=True)
     vocab = docs[0].vocab
     if not is_train:
-        compute = partial(_embed_kept, model, vocab)
-        kept = model.attrs["kept"].rows(ops, distinct, _parameters(model), compute)
+        kept = model.attrs["kept"].rows(
+            ops, distinct, _parameters(model), lambda new: _embed(model, vocab, new, False)[0]
+        )
         return ops.unflatten(kept[inverse], lengths), lambda d: docs
     model.attrs["kept"].forget()  # the optimizer changes parameters in place
     vectors, backprop_distinct = _embed(model, vocab, distinct, is_train)
@@ -128,10 +129,6 @@ def _embed(
         backprop_hashed(ops.as_contig(backprop_mixed(d_mixed)[:, :n_hashed]))
 
     return mixed, backprop
-
-
-def _embed_kept(model: Model, vocab: Vocab, orths: NDArray[np.uint64]) -> Floats2d:
-    return _embed(model, vocab, orths, False)[0]
 
 
 def _parameters(model: Model) -> list:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-from pathlib import Path
 
 import pytest
 import spacy
@@ -15,8 +13,6 @@ from clinner_spacy.corpora.readers import create_multiclin_reader
 
 from .conftest import tagger
 
-CORPORA = Path(os.environ.get("CLINNER_CORPORA", Path(__file__).parents[3] / "shared" / "corpora"))
-
 SPELLING_CNN = {
     "@architectures": "spacy.Tok2Vec.v2",
     "embed": {"@architectures": "clinner.SpellingEmbed.v1", "width": 96, "rows": 5000},
@@ -25,10 +21,8 @@ SPELLING_CNN = {
 
 
 @pytest.mark.corpus
-def test_overfits_ten_documents():
-    split = CORPORA / "MultiClinNER-es" / "MultiClinNER-es-train"
-    if not split.is_dir():
-        pytest.skip(f"{split} is not there; set CLINNER_CORPORA")
+def test_overfits_ten_documents(corpora):
+    split = corpora / "MultiClinNER-es" / "MultiClinNER-es-train"
     spacy.util.fix_random_seed(0)
     nlp = spacy.blank("es")
     nlp.add_pipe("multiclin_ner", config={"checkpoint": None, "model": tagger(SPELLING_CNN, transitions=True)})
