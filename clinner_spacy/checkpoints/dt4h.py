@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from clinner_spacy.checkpoints.hub import fetch_encoder, known_about
 from clinner_spacy.checkpoints.loaded import Loaded
-from clinner_spacy.checkpoints.published import Reading, assemble
+from clinner_spacy.checkpoints.published import Reading, assemble, named
 from clinner_spacy.errors import ClinnerError
 
 #: What the published files were trained from.
@@ -76,7 +76,7 @@ def load_dt4h(
     info = {
         "format": "DT4H multi-task file",
         "name": path.name,
-        "encoder": base,
+        "encoder": named(base),
         "heads": [head.name for head in heads],
         "languages": sorted({head.lang for head in heads if head.lang}),
         **known_about(path.parent),
@@ -91,6 +91,8 @@ def read_state(path: Path) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
+        if "global" not in str(error).lower():  # no object is asked for: these are other bytes
+            raise ClinnerError(f"{path} is no PyTorch file; fetch it again.") from error
         raise ClinnerError(
             f"{path} holds a pickled module or other objects, which could run code when read; where you trust it, "
             "convert it with torch.save(torch.load(path, weights_only=False).state_dict(), new_path)."
@@ -135,10 +137,11 @@ def split_state(state: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], l
     )
     for (task, lang), part in parts.items():
         shapes = {name: tuple(value.shape) for name, value in part.items()}
-        if shapes != {"weight": (3, width), "bias": (3,)}:
+        floats = all(value.is_floating_point() for value in part.values())
+        if not floats or shapes != {"weight": (3, width), "bias": (3,)}:
             raise ClinnerError(
-                f"The head of {task!r}{f' for {lang!r}' if lang else ''} in {path} has the shapes {shapes} "
-                f"where weight (3, {width}) and bias (3,) are read; name another file."
+                f"The head of {task!r}{f' for {lang!r}' if lang else ''} in {path} has {shapes} "
+                f"where weight (3, {width}) and bias (3,) are read, in floating point; name another file."
             )
     return encoder, [Head(task, lang, part["weight"], part["bias"]) for (task, lang), part in parts.items()]
 

@@ -31,7 +31,7 @@ def load_checkpoint(
     overlap: int | None = None,
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     device: str | None = None,
-    batch_tokens: int = 8192,
+    batch_tokens: int | None = None,
     local_files_only: bool = False,
 ) -> Loaded:
     """Read published or saved weights.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 import numpy as np
@@ -21,7 +22,7 @@ class Reading(TypedDict, total=False):
     merge: Literal["center", "vote"]
     precision: Literal["auto", "fp32", "bf16", "fp16"]
     device: str | None
-    batch_tokens: int
+    batch_tokens: int | None
     local_files_only: bool
 
 
@@ -48,7 +49,7 @@ def assemble(
         "@architectures": "clinner.MultiTaskTagger.v1",
         "nO": tagset.n_columns,
         "stray": stray,
-        "tok2vec": {"@architectures": "clinner.Transformer.v1", "name": name, "merge": "vote", **reading},
+        "tok2vec": {"@architectures": "clinner.Transformer.v1", "name": named(name), "merge": "vote", **reading},
     }
     if columns is not None:
         architecture["columns"] = columns
@@ -61,8 +62,14 @@ def assemble(
     return model, architecture | {"tok2vec": architecture["tok2vec"] | {"device": None}}
 
 
+def named(checkpoint: str) -> str:
+    """What a saved pipeline calls where it came from: a hub name as it is, a path without the builder's folders."""
+    path = Path(checkpoint)
+    return path.resolve().name if path.exists() else checkpoint
+
+
 #: Settings of how texts are read that may change from one use of saved weights to the next, and their defaults.
-ASKED = {"window": None, "overlap": None, "precision": "auto", "device": None, "batch_tokens": 8192}
+ASKED = {"window": None, "overlap": None, "precision": "auto", "device": None, "batch_tokens": None}
 
 
 def as_asked(architecture: dict[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from thinc.types import Floats2d
 
 from clinner_spacy.checkpoints.dt4h import read_state
 from clinner_spacy.checkpoints.hub import WEIGHTS, fetch_encoder, known_about
+from clinner_spacy.checkpoints.published import named
 from clinner_spacy.checkpoints.token_classification import tags_of
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.relations.candidates import Candidates
@@ -47,7 +48,7 @@ def load_relations(
     window: int | None = None,
     precision: str = "auto",
     device: str | None = None,
-    batch_tokens: int = 8192,
+    batch_tokens: int | None = None,
     local_files_only: bool = False,
 ) -> LoadedRelations:
     """Read a published model.
@@ -87,7 +88,7 @@ def load_relations(
     names = tags_of(config, len(head["linear.bias"]), labels, checkpoint)
     architecture = {
         "@architectures": "clinner.EntityMarkers.v1",
-        "name": checkpoint,
+        "name": named(checkpoint),
         "revision": revision,
         "types": dict(types or {}),
         "window": window,
@@ -100,7 +101,7 @@ def load_relations(
     model = registry.resolve({"model": architecture})["model"]
     fill(model, encoder)
     set_head(model, head)
-    info = {"format": "relations between markers", "name": checkpoint, "encoder": config.model_type}
+    info = {"format": "relations between markers", "name": named(checkpoint), "encoder": config.model_type}
     return LoadedRelations(model, names, codes, architecture, info | known_about(folder))
 
 

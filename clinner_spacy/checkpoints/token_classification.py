@@ -10,7 +10,7 @@ from typing import Any
 from clinner_spacy.bio.schemes import parse_tags, scheme_of
 from clinner_spacy.checkpoints.hub import known_about
 from clinner_spacy.checkpoints.loaded import Loaded
-from clinner_spacy.checkpoints.published import Reading, assemble
+from clinner_spacy.checkpoints.published import Reading, assemble, named
 from clinner_spacy.errors import ClinnerError
 
 #: Which of our two tags each prefix is, counted from the label's first column.
@@ -49,7 +49,12 @@ def load_token_classification(
         rows = [columns.index(column) for column in range(len(columns))]
         heads, canonical = (heads[0][rows], heads[1][rows]), None
     model, architecture = assemble(name, encoder, [heads], tasks, reading, canonical, stray="open")
-    info = {"format": "token classification", "name": name, "encoder": encoder.config.model_type, **known_about(path)}
+    info = {
+        "format": "token classification",
+        "name": named(name),
+        "encoder": encoder.config.model_type,
+        **known_about(path),
+    }
     return Loaded(model, tasks, architecture, info)
 
 

@@ -137,12 +137,13 @@ def _pieces_of(module: Any, path: Path) -> PieceTokenizer:
 def build_module(config: Any, tagger: bool, weights: Mapping[str, Tensor], source: str) -> nn.Module:
     """The module that ``config`` describes, filled with ``weights``; a pooler, which nothing here uses, is left out.
 
-    Raises ClinnerError naming the weights that are missing, too many or of another shape.
+    Raises ClinnerError naming the weights that are missing, too many, of another shape or quantized.
     """
     factory = AutoModelForTokenClassification if tagger else AutoModel
     with torch.device("meta"):  # only shapes: nothing is drawn at random, nothing allocated
         blank = factory.from_config(config)
-    shapes = {name: tuple(value.shape) for name, value in blank.state_dict().items()}
+    described = blank.state_dict()
+    shapes = {name: tuple(value.shape) for name, value in described.items()}
     unused = {name: torch.zeros(shape) for name, shape in shapes.items() if name.split(".")[0] in UNUSED}
     own = {name: shape for name, shape in shapes.items() if name not in unused}
     # Files of old versions hold buffers that are computed now.
@@ -154,6 +155,11 @@ def build_module(config: Any, tagger: bool, weights: Mapping[str, Tensor], sourc
         f"{name} is {tuple(given[name].shape)} where {own[name]} is needed"
         for name in own
         if name in given and tuple(given[name].shape) != own[name]
+    ]
+    wrong += [
+        f"{name} is {given[name].dtype} where {described[name].dtype} is needed"
+        for name in own
+        if name in given and given[name].is_floating_point() != described[name].is_floating_point()
     ]
     if wrong:
         shown = ", ".join(wrong[:3]) + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "")

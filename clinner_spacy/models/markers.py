@@ -42,7 +42,7 @@ class Settings:
     local_files_only: bool
     types: Mapping[str, str]
     window: int | None
-    batch_tokens: int
+    batch_tokens: int | None
 
 
 def build_entity_markers(
@@ -51,7 +51,7 @@ def build_entity_markers(
     types: dict[str, str] | None = None,
     window: int | None = None,
     precision: Precision = "auto",
-    batch_tokens: int = 8192,
+    batch_tokens: int | None = None,
     freeze: bool | int = False,
     device: str | None = None,
     local_files_only: bool = False,
@@ -63,11 +63,11 @@ def build_entity_markers(
     :func:`clinner_spacy.models.transformer.build_transformer`. types: span label -> the code in its markers, by default
     the label itself; codes that the tokenizer lacks are added when the model is initialized. window: pieces of a pair's
     text read, special tokens included; of a longer text what is between the two spans, then what is nearest around
-    them. batch_tokens: tokens the encoder reads in one call. nO: the number of labels; the component sets it, and
+    them. batch_tokens: as for clinner.Transformer.v1. nO: the number of labels; the component sets it, and
     ``attrs["span_labels"]``, the labels that get markers at initialization. Output: float (n_pairs, nO), logits of all
     documents' pairs, one after the other.
     """
-    if batch_tokens < 1:
+    if batch_tokens is not None and batch_tokens < 1:
         raise ClinnerError(f"batch_tokens={batch_tokens} is below 1; leave it out or raise it.")
     head: Model = chain(TorchLayerNorm(), Dropout(0.0), Linear(nO=nO))
     return Model(
@@ -140,7 +140,7 @@ def forward(
     if not is_train:
         parts = [_predict(model, part) for part in split_pairs(X, CHUNK)]
         return ops.xp.vstack(parts) if parts else ops.alloc2f(0, model.get_dim("nO")), lambda dY: X
-    marked, batches, order = prepare(model, X)
+    marked, batches, order = prepare(model, X, is_train)
     if not batches:
         return ops.alloc2f(0, model.get_dim("nO")), lambda dY: X
     lengths = ops.asarray1i(_lengths(marked, order))
@@ -160,7 +160,7 @@ def _predict(model: Model[list[Candidates], Floats2d], X: list[Candidates]) -> F
     """Logits of a chunk, pooled batch by batch: only a vector a span stays from each."""
     shim = shim_of(model)
     ops: Any = model.ops
-    marked, batches, order = prepare(model, X)
+    marked, batches, order = prepare(model, X, is_train=False)
     pooled, done = [], 0
     for batch in batches:
         lengths = _lengths(marked, order[done : done + len(batch.ids)])
@@ -171,7 +171,9 @@ def _predict(model: Model[list[Candidates], Floats2d], X: list[Candidates]) -> F
     return _in_order(ops, by_length, order)
 
 
-def prepare(model: Model[list[Candidates], Floats2d], X: list[Candidates]) -> tuple[list[Marked], list[Batch], Ints]:
+def prepare(
+    model: Model[list[Candidates], Floats2d], X: list[Candidates], is_train: bool
+) -> tuple[list[Marked], list[Batch], Ints]:
     """Put markers around the spans of each pair, and fill batches."""
     encoder, settings = shim_of(model).encoder, model.attrs["settings"]
     if encoder is None:
@@ -181,7 +183,7 @@ def prepare(model: Model[list[Candidates], Floats2d], X: list[Candidates]) -> tu
     labels = sorted({c.spans[n].label for c in X for n in np.union1d(c.heads, c.tails).tolist()})
     markers = marker_ids(encoder.pieces.tokenizer, labels, settings.types, settings.name)
     marked = list(mark_pairs(X, encoder.pieces, markers, window_size(settings, encoder)))
-    return marked, *batch_marked(marked, encoder, settings.batch_tokens)
+    return marked, *batch_marked(marked, encoder, shim_of(model).batch_tokens(settings.batch_tokens, is_train))
 
 
 def split_pairs(X: list[Candidates], size: int) -> Iterator[list[Candidates]]:

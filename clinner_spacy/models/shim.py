@@ -19,15 +19,20 @@ from torch.utils.checkpoint import checkpoint
 
 from clinner_spacy.models.encoder import Encoder, encoder_from_bytes, encoder_to_bytes, freeze
 from clinner_spacy.models.forks import check_fork
+from clinner_spacy.models.packed import PackedEncoder, can_pack, cast_copy, place_of
 from clinner_spacy.models.precision import choose_device, choose_dtype
 from clinner_spacy.words.batches import Batch
 
 #: mallopt's number for the size from which a block is mapped by itself; see mallopt(3).
 M_MMAP_THRESHOLD = -3
 
+#: Tokens the encoder reads in one call unless told otherwise; on a processor, what its caches hold is read fastest.
+BATCH_TOKENS = 8192
+BATCH_TOKENS_CPU = 2048
+
 
 class EncoderShim(Shim):
-    """An encoder that may not be read yet. Weights are float32; inference in another precision runs on a cast copy."""
+    """An encoder that may not be read yet. Weights are float32; inference runs on a copy of them, cast or packed."""
 
     def __init__(self, precision: str, device: str | None, frozen: bool | int) -> None:
         super().__init__(None)
@@ -35,13 +40,13 @@ class EncoderShim(Shim):
         self.precision = precision
         self.device_name = device
         self.frozen = frozen
-        self._cast: nn.Module | None = None
+        self._reader: nn.Module | PackedEncoder | None = None
 
     def fill(self, encoder: Encoder) -> None:
         """Take an encoder in, on the device that was asked for."""
         encoder.module.to(choose_device(self.device_name))
         freeze(encoder, self.frozen)
-        self.encoder, self._model, self._cast = encoder, encoder.module, None
+        self.encoder, self._model, self._reader = encoder, encoder.module, None
 
     @property
     def device(self) -> torch.device:
@@ -52,9 +57,13 @@ class EncoderShim(Shim):
     def predict(self, batch: Batch) -> Tensor:
         """The vectors of a batch's readings, float (n_read, width), on the device, in the precision of inference."""
         check_fork(self.device)
-        module = self._for_inference().eval()
         with torch.inference_mode():
-            return read(module, *self._tensors(batch))
+            return read(self._for_inference(), *self._tensors(batch))
+
+    def batch_tokens(self, asked: int | None, is_train: bool) -> int:
+        """The tokens of a batch, padding included: those asked for, or what suits the device."""
+        on_cpu = not is_train and self.device.type == "cpu"
+        return asked or (BATCH_TOKENS_CPU if on_cpu else BATCH_TOKENS)
 
     def begin_update(self, batches: list[Batch]) -> tuple[Tensor, Callable[[Any], None]]:
         """The vectors of all batches' readings, float32 (n_read, width), and how to take their gradient back.
@@ -64,7 +73,7 @@ class EncoderShim(Shim):
         """
         if not any(parameter.requires_grad for parameter in self._model.parameters()):
             return torch.cat([self.predict(batch).float() for batch in batches]), lambda gradient: None
-        self._cast = None
+        self._reader = None
         if self.device.type == "cpu":
             _return_memory()
         module = self._model.train()
@@ -79,22 +88,18 @@ class EncoderShim(Shim):
         vectors = vectors.float()
         return vectors, lambda gradient: torch.autograd.backward(vectors, xp2torch(gradient, device=self.device))
 
-    def _tensors(self, batch: Batch) -> tuple[Tensor, Tensor | None, Tensor]:
-        ids = torch.from_numpy(batch.ids)
-        lengths = torch.from_numpy(batch.lengths)
-        full = int(lengths.min()) == ids.shape[1]
-        mask = None if full else (torch.arange(ids.shape[1])[None, :] < lengths[:, None]).long().to(self.device)
-        return ids.to(self.device), mask, torch.from_numpy(batch.pieces).to(self.device)
+    def _tensors(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        ids, lengths, pieces = map(torch.from_numpy, (batch.ids, batch.lengths, batch.pieces))
+        return ids.to(self.device), lengths, pieces.to(self.device)
 
-    def _for_inference(self) -> nn.Module:
-        dtype = choose_dtype(self.precision, self.device)
-        if dtype is torch.float32:
-            return self._model
-        if self._cast is None:
-            # Only parameters are cast: buffers such as rotary frequencies need their precision.
-            cast = {id(p): nn.Parameter(p.detach().to(dtype), requires_grad=False) for p in self._model.parameters()}
-            self._cast = copy.deepcopy(self._model, cast)
-        return self._cast
+    def _for_inference(self) -> nn.Module | PackedEncoder:
+        if self._reader is None:
+            dtype = choose_dtype(self.precision, self.device)
+            packed = self.encoder is not None and can_pack(self.encoder.config, self.device, dtype)
+            self._reader = PackedEncoder(self._model, dtype) if packed else cast_copy(self._model, dtype)
+        if isinstance(self._reader, nn.Module):  # the module itself in float32, which training may have left as it was
+            self._reader.eval()
+        return self._reader
 
     # Learning
 
@@ -109,7 +114,7 @@ class EncoderShim(Shim):
                 # In place: a new tensor around the optimizer's array would hold on to the old one, step after step.
                 parameter.data.copy_(xp2torch(value, device=parameter.device))
                 parameter.grad = None
-        self._cast = None
+        self._reader = None
 
     @contextlib.contextmanager
     def use_params(self, params: dict[Any, Any]) -> Iterator[None]:
@@ -118,20 +123,23 @@ class EncoderShim(Shim):
         swapped = {name: own[name].data for name in own if (self.id, name) in params}
         for name, value in swapped.items():
             own[name].data = xp2torch(params[self.id, name], device=value.device)
-        self._cast = None if swapped else self._cast
+        self._reader = None if swapped else self._reader
         try:
             yield
         finally:
             for name, value in swapped.items():
                 own[name].data = value
-            self._cast = None if swapped else self._cast
+            self._reader = None if swapped else self._reader
 
     # Moving and keeping
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_reader": None}  # packed weights can be neither copied nor pickled, only made anew
 
     def to_device(self, device_type: str, device_id: int) -> None:
         if self._model is not None and self.device_name is None:
             self._model.to("cpu" if device_type == "cpu" else f"cuda:{device_id}")
-            self._cast = None
+            self._reader = None
 
     def copy(self) -> EncoderShim:
         copied = EncoderShim(self.precision, self.device_name, self.frozen)
@@ -158,7 +166,13 @@ def _return_memory() -> None:
         ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1 << 20)
 
 
-def read(module: nn.Module, ids: Tensor, mask: Tensor | None, pieces: Tensor) -> Tensor:
-    """Encode windows, ids (n, length), and pick the vectors at ``pieces`` (n_read,) of them: (n_read, width)."""
-    states = module(input_ids=ids, attention_mask=mask)[0]
-    return states.flatten(0, 1)[pieces]
+def read(encoder: nn.Module | PackedEncoder, ids: Tensor, lengths: Tensor, pieces: Tensor) -> Tensor:
+    """Encode windows, ids (n, length), and pick the vectors at ``pieces`` (n_read,) of them: (n_read, width).
+
+    lengths: int (n,), pieces a window without padding, on the host.
+    """
+    if isinstance(encoder, PackedEncoder):
+        return encoder(ids, lengths)[place_of(pieces, lengths, ids.shape[1])]
+    full = int(lengths.min()) == ids.shape[1]
+    mask = None if full else (torch.arange(ids.shape[1])[None, :] < lengths[:, None]).long().to(ids.device)
+    return encoder(input_ids=ids, attention_mask=mask)[0].flatten(0, 1)[pieces]

@@ -40,7 +40,7 @@ class Settings:
     local_files_only: bool
     window: int | Literal["sentence"] | None
     overlap: int | None
-    batch_tokens: int
+    batch_tokens: int | None
     merge: Merge
 
 
@@ -51,7 +51,7 @@ def build_transformer(
     overlap: int | None = None,
     merge: Merge = "center",
     precision: Precision = "auto",
-    batch_tokens: int = 8192,
+    batch_tokens: int | None = None,
     freeze: bool | int = False,
     device: str | None = None,
     local_files_only: bool = False,
@@ -70,14 +70,15 @@ def build_transformer(
         window's best tag, as the publisher of the DT4H models does. Vectors for training are always those of "center".
     precision: of the weights at inference: "fp32", "bf16", "fp16", or "auto", bf16 where the device computes in it.
         Training keeps float32 weights, and computes in bf16 where inference does.
-    batch_tokens: tokens the encoder reads in one call, padding included; lower it if memory runs out.
+    batch_tokens: tokens the encoder reads in one call, padding included; by default 8192, and 2048 where a processor
+    predicts. Lower it if memory runs out.
     freeze: true keeps the encoder as it is in training, a number its embeddings and that many of its lowest layers.
     device: e.g. "cuda:1"; by default where thinc's arrays are.
     local_files_only: never ask the hub, only its cache.
     """
     if merge not in ("center", "vote"):
         raise ClinnerError(f'merge={merge!r} is unknown; use "center" or "vote".')
-    if batch_tokens < 1:
+    if batch_tokens is not None and batch_tokens < 1:
         raise ClinnerError(f"batch_tokens={batch_tokens} is below 1; leave it out or raise it.")
     return Model(
         "clinner_transformer",
@@ -114,7 +115,7 @@ def shim_of(model: Model[Docs, Vectors]) -> EncoderShim:
 def forward(model: Model[Docs, Vectors], docs: Docs, is_train: bool) -> tuple[Vectors, Callable[[Vectors], Docs]]:
     shim = shim_of(model)
     lengths = [len(doc) for doc in docs]
-    plan, parts = prepare(model, docs, every=False)
+    plan, parts = prepare(model, docs, every=False, is_train=is_train)
     order = np.concatenate([part.readings for part in parts]) if parts else np.empty(0, dtype=np.int64)
     words = plan.word[order]
     Y: Any = model.ops.alloc2f(sum(lengths), model.get_dim("nO"))
@@ -146,7 +147,7 @@ def score_words(
     """
     shim, settings = shim_of(model), model.attrs["settings"]
     widths = heads["widths"] or [len(b)]
-    plan, parts = prepare(model, docs, every=settings.merge == "vote")
+    plan, parts = prepare(model, docs, every=settings.merge == "vote", is_train=False)
     Y: Any = np.full((sum(len(doc) for doc in docs), sum(widths)), np.nan, dtype=np.float32)
     if parts:
         with torch.inference_mode():
@@ -181,7 +182,7 @@ def merge_readings(
     return words, log_probs
 
 
-def prepare(model: Model[Docs, Vectors], docs: Docs, every: bool) -> tuple[Plan, list[Batch]]:
+def prepare(model: Model[Docs, Vectors], docs: Docs, every: bool, is_train: bool) -> tuple[Plan, list[Batch]]:
     """Cut words into pieces, lay windows and fill batches. every: read a word in each window that holds it."""
     encoder, settings = shim_of(model).encoder, model.attrs["settings"]
     if encoder is None:
@@ -191,7 +192,8 @@ def prepare(model: Model[Docs, Vectors], docs: Docs, every: bool) -> tuple[Plan,
     size, overlap = window_size(settings, encoder)
     pieces = encoder.pieces(docs, size)
     plan = plan_windows(pieces.counts, stretches(docs, settings.window), size, overlap, every)
-    parts = batches(plan, pieces.ids, encoder.pieces.prefix, encoder.pieces.suffix, encoder.pad, settings.batch_tokens)
+    budget = shim_of(model).batch_tokens(settings.batch_tokens, is_train)
+    parts = batches(plan, pieces.ids, encoder.pieces.prefix, encoder.pieces.suffix, encoder.pad, budget)
     return plan, list(parts)
 
 

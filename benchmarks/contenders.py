@@ -1,0 +1,216 @@
+"""What benchmarks/throughput.py compares: each way to find mentions of three tasks, and random weights for all of them.
+
+A contender is a function that reads its model from the work folder and returns how it reads texts. Nothing but the
+texts goes in, and all that a user gets (spans with labels and offsets) comes out.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import spacy
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import XLMRobertaConfig, XLMRobertaForTokenClassification, XLMRobertaModel
+
+TASKS = ("disease", "symptom", "procedure")
+VOCABULARY = 250_002
+WINDOW, OVERLAP = 512, 128
+
+#: Pieces that the tokenizer learns from the texts: as many a word as XLM-R's own has for these languages, about 1.5.
+PIECES = 8000
+
+#: With this bias on O, random heads find about as many mentions as there are in such texts.
+BIAS_OF_O = 2.2
+
+#: Takes texts, returns how many mentions it found in them.
+Read = Callable[[Sequence[str]], int]
+
+
+def build(work: Path, texts: Sequence[str]) -> None:
+    """XLM-R base of full size with random weights: a multi-task file, and one single-task directory."""
+    if (work / "tagger" / "model.safetensors").is_file():
+        return
+    base, tagger = work / "base", work / "tagger"
+    for folder in (base, tagger):
+        folder.mkdir(parents=True, exist_ok=True)
+        _tokenizer(texts).save(str(folder / "tokenizer.json"))
+        (folder / "tokenizer_config.json").write_text(json.dumps(TOKENIZER_CONFIG))
+    config = XLMRobertaConfig(
+        vocab_size=VOCABULARY, max_position_embeddings=514, type_vocab_size=1, layer_norm_eps=1e-5
+    )
+    config.save_pretrained(base)
+    torch.manual_seed(0)
+    encoder = XLMRobertaModel(config, add_pooling_layer=False)
+    state = {f"encoder.{name}": value for name, value in encoder.state_dict().items()}
+    for task in TASKS:  # the published files have their tags in this order
+        state[f"classifiers.{task}.weight"] = torch.randn(3, config.hidden_size) * 0.02
+        state[f"classifiers.{task}.bias"] = torch.tensor([0.0, 0.0, BIAS_OF_O])
+    torch.save(state, work / "mtl.pt")
+    config.id2label = {0: "O", 1: "B-X", 2: "I-X"}
+    config.label2id = {tag: n for n, tag in config.id2label.items()}
+    single = XLMRobertaForTokenClassification(config)
+    single.roberta.load_state_dict(encoder.state_dict())
+    torch.nn.init.normal_(single.classifier.weight, std=0.02)
+    single.classifier.bias.data = torch.tensor([BIAS_OF_O, 0.0, 0.0])
+    single.save_pretrained(tagger)
+
+
+TOKENIZER_CONFIG = {
+    "tokenizer_class": "PreTrainedTokenizerFast",
+    "model_max_length": WINDOW,
+    **{"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>"},
+    **{"cls_token": "<s>", "sep_token": "</s>", "unk_token": "<unk>"},
+}
+
+
+def _tokenizer(texts: Sequence[str]) -> Tokenizer:
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.NFKC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(prepend_scheme="always")]
+    )
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    trainer = trainers.UnigramTrainer(vocab_size=PIECES, special_tokens=special, unk_token="<unk>", show_progress=False)
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    return tokenizer
+
+
+def reference(work: Path) -> Read:
+    """The publisher's procedure: float32, one window of 512 padded pieces at a time, one head a pass."""
+    from clinner_spacy.bio.decode import decode
+    from clinner_spacy.models.encoder import read_tagger
+
+    encoder, weight, bias = read_tagger(work / "tagger")
+    module, tokenizer = encoder.module.eval(), encoder.pieces.tokenizer
+    room = WINDOW - 2
+
+    def windows(ids: list[int]) -> list[list[int]]:
+        starts = range(0, max(1, len(ids) - OVERLAP), room - OVERLAP)
+        return [ids[start : start + room] for start in starts]
+
+    def tags(ids: list[int], of_word: list[int]) -> np.ndarray:
+        best = np.zeros((len(ids), 3))
+        start = 0
+        for part in windows(ids):
+            padded = torch.tensor([[0, *part, 2] + [1] * (room - len(part))])
+            with torch.inference_mode():
+                states = module(input_ids=padded, attention_mask=(padded != 1).long())[0]
+                votes = (states @ weight.T + bias)[0, 1 : len(part) + 1].argmax(dim=1).numpy()
+            best[np.arange(start, start + len(part)), votes] += 1
+            start += room - OVERLAP
+        first = np.unique(of_word, return_index=True)[1]
+        return best[first].argmax(axis=1)
+
+    def read(texts: Sequence[str]) -> int:
+        found = 0
+        for text in texts:
+            encoding = tokenizer.encode(text.split(), is_pretokenized=True, add_special_tokens=False)
+            for _ in TASKS:
+                chosen = tags(encoding.ids, encoding.word_ids)
+                spans = decode(chosen, np.ones(len(chosen)), np.arange(len(chosen)) == 0)
+                found += len(spans.start)
+        return found
+
+    return read
+
+
+def hf_pipeline(work: Path, dtype: torch.dtype = torch.float32) -> Read:
+    """transformers.pipeline, one single-task model a task."""
+    from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
+
+    tokenizer = AutoTokenizer.from_pretrained(work / "tagger")
+    taggers = [AutoModelForTokenClassification.from_pretrained(work / "tagger", torch_dtype=dtype) for _ in TASKS]
+    pipes = [
+        pipeline(
+            "token-classification",
+            model=tagger,
+            tokenizer=tokenizer,
+            aggregation_strategy="first",
+            stride=OVERLAP,
+            batch_size=16,
+        )
+        for tagger in taggers
+    ]
+    return lambda texts: sum(len(found) for pipe in pipes for found in pipe(list(texts)))
+
+
+def hf_pipeline_bf16(work: Path) -> Read:
+    return hf_pipeline(work, torch.bfloat16)
+
+
+def hf_token_pipe(work: Path) -> Read:
+    """spacy-huggingface-pipelines, one pipe a task (transformers 4.x only)."""
+    nlp = spacy.blank("es")
+    for task in TASKS:
+        settings = {"model": str(work / "tagger"), "stride": OVERLAP, "aggregation_strategy": "first"}
+        where = {"annotate": "spans", "annotate_spans_key": task, "alignment_mode": "expand"}
+        nlp.add_pipe("hf_token_pipe", name=task, config=settings | where)
+    return lambda texts: sum(len(doc.spans[task]) for doc in nlp.pipe(texts, batch_size=16) for task in TASKS)
+
+
+def edsnlp(work: Path) -> Read:
+    """EDS-NLP: eds.transformer and eds.ner_crf as they come, one encoder pass for three labels, in bf16 by autocast."""
+    import edsnlp as eds_nlp
+    import edsnlp.pipes as eds
+
+    nlp: Any = eds_nlp.blank("eds")
+    encoder = eds.transformer(model=str(work / "tagger"))
+    labels = [task.upper() for task in TASKS]
+    nlp.add_pipe(
+        eds.ner_crf(embedding=encoder, mode="joint", target_span_getter="sc", span_setter="sc", labels=labels),
+        name="ner",
+    )
+    ner = nlp.pipes.ner
+    with torch.no_grad():  # tags L - O, B, I, L, U a label, the first of each label is O
+        ner.linear.bias.view(len(labels), -1)[:, 0] = BIAS_OF_O
+    nlp.train(False)
+    return lambda texts: sum(len(doc.spans["sc"]) for doc in nlp.pipe(texts))
+
+
+def ours(work: Path, **settings: Any) -> Read:
+    """This package: nlp.pipe end to end, spans, scores and doc.ents."""
+    nlp = pipeline_of_ours(work, **settings)
+    return lambda texts: sum(len(doc.spans["sc"]) for doc in nlp.pipe(texts))
+
+
+def embedded(work: Path) -> Read:
+    """This package with the model that it ships, one thread."""
+    nlp = spacy.blank("es")
+    nlp.add_pipe("multiclin_ner")
+    nlp.max_length = sys.maxsize
+    return lambda texts: sum(len(doc.spans["sc"]) for doc in nlp.pipe(texts))
+
+
+def pipeline_of_ours(work: Path, **settings: Any) -> Any:
+    nlp = spacy.blank("es")
+    weights = {"checkpoint": str(work / "mtl.pt"), "base_model": str(work / "base")}
+    nlp.add_pipe("multiclin_ner", config=weights | settings)
+    nlp.max_length = sys.maxsize  # spaCy's limit is for its parser
+    nlp("Carga los pesos.")
+    return nlp
+
+
+def limit(work: Path, dtype: torch.dtype = torch.bfloat16) -> Callable[[float], float]:
+    """What the machine's matrix products reach, FLOP a second, over the shape of XLM-R base's largest."""
+    X = torch.randn(2048, 768, dtype=dtype)
+    W = torch.randn(3072, 768, dtype=dtype)
+
+    def measure(seconds: float) -> float:
+        flop, begin = 0, time.perf_counter()
+        with torch.inference_mode():
+            while time.perf_counter() - begin < seconds:
+                torch.nn.functional.linear(X, W)
+                flop += 2 * X.shape[0] * W.numel()
+        return flop / (time.perf_counter() - begin)
+
+    return measure

@@ -1,0 +1,351 @@
+"""Words per second of every way to get three tasks' mentions out of an XLM-R base, and of the embedded model.
+
+    python benchmarks/throughput.py --corpora ../shared/corpora
+    python benchmarks/throughput.py --texts notes/ --only ours --only limit
+
+Random weights of full size (12 layers, width 768, 250,002 pieces), real texts. Each contender lives in a process of its
+own; they read in turn, round after round, and medians count. Those that are slow read fewer texts of the same shuffle.
+Two peers need spacy-huggingface-pipelines (and with it transformers 4.x) and edsnlp[ml]; what is not installed is left
+out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import itertools
+import multiprocessing
+import os
+import pkgutil
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Annotated, Any
+
+import spacy
+import typer
+
+PARTS = ("MultiClinNER-es", "MultiClinNER-es-cardio", "MultiClinNER-en")
+
+#: Name -> function in contenders.py, threads (0: all cores), and the package it needs.
+CONTENDERS: dict[str, tuple[str, int, str]] = {
+    "reference": ("reference", 0, "torch"),
+    "pipeline": ("hf_pipeline", 0, "torch"),
+    "pipeline-bf16": ("hf_pipeline_bf16", 0, "torch"),
+    "hf_token_pipe": ("hf_token_pipe", 0, "spacy_huggingface_pipelines"),
+    "edsnlp": ("edsnlp", 0, "edsnlp"),
+    "ours-fp32": ("ours", 0, "torch"),
+    "ours": ("ours", 0, "torch"),
+    "ours-256": ("ours", 0, "torch"),
+    "embedded": ("embedded", 1, "torch"),
+}
+
+#: Which of them are this package's transformer, their precision where the machine has matrix units, and settings.
+OURS: dict[str, tuple[str, dict[str, Any]]] = {
+    "ours": ("bf16", {}),
+    "ours-256": ("bf16", {"window": 256, "overlap": 32}),
+    "ours-fp32": ("fp32", {"precision": "fp32"}),
+}
+
+#: Fewest texts a contender reads in a round: some of them want whole batches.
+MIN_TEXTS = 32
+
+#: Where the time of ours goes: station -> what is timed. What is called within another is taken off that.
+STATIONS = {
+    "spaCy tokenizer": "spacy.language.Language.make_doc",
+    "piece tokenizer": "clinner_spacy.words.pieces.PieceTokenizer.__call__",
+    "windows and batches": "clinner_spacy.models.transformer.prepare",
+    "encoder": "clinner_spacy.models.shim.EncoderShim.predict",
+    "heads and votes": "clinner_spacy.models.transformer.score_words",
+    "decode": "clinner_spacy.pipeline.multiclin_ner.predictions",
+    "spans and entities": "clinner_spacy.pipeline.multiclin_ner.MultiClinNER.set_annotations",
+}
+
+
+def main(
+    corpora: Annotated[Path | None, typer.Option(help="Folder with the MultiClinNER corpora; their dev parts.")] = None,
+    texts: Annotated[Path | None, typer.Option(help="Folder with .txt files to read instead.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help=f"{', '.join(CONTENDERS)}, limit, scale; repeat.")] = None,
+    rounds: Annotated[int, typer.Option(min=1)] = 3,
+    seconds: Annotated[float, typer.Option(help="About how long a contender reads in a round.")] = 15.0,
+    work: Annotated[Path | None, typer.Option(help="Where the weights are kept (default: nowhere).")] = None,
+) -> None:
+    found = read_texts(corpora, texts)
+    wanted = only or [*CONTENDERS, "limit", "scale"]
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = work or Path(scratch)
+        from contenders import build
+
+        build(folder, found)
+        print(f"{len(found)} texts, {count_words(found):,} words, {os.cpu_count()} cores\n", flush=True)
+        compare(folder, found, wanted, rounds, seconds)
+        if "ours" in wanted:
+            profile(folder, found)
+        if "scale" in wanted:
+            for name in ("ours", "embedded"):
+                scale(folder, found, name)
+            processes(found)
+
+
+def read_texts(corpora: Path | None, texts: Path | None) -> list[str]:
+    """Distinct texts, shuffled."""
+    if texts is not None:
+        files = sorted(texts.rglob("*.txt"))
+    elif corpora is not None:
+        files = [file for part in PARTS for file in sorted((corpora / part / f"{part}-dev").rglob("*.txt"))]
+    else:
+        raise SystemExit("Name --corpora or --texts.")
+    found = sorted({file.read_text(encoding="utf8") for file in files})
+    random.Random(0).shuffle(found)
+    return found
+
+
+@functools.cache
+def _blank() -> Any:
+    return spacy.blank("es")
+
+
+def count_words(texts: Sequence[str]) -> int:
+    return sum(len(_blank().make_doc(text)) for text in texts)
+
+
+# In turn
+
+
+def compare(work: Path, texts: list[str], wanted: Sequence[str], rounds: int, seconds: float) -> None:
+    """Print words per second, memory and ratios of all contenders, and the limit that matrix products set."""
+    named = [name for name in wanted if name in CONTENDERS]
+    for name in [name for name in named if find_spec(CONTENDERS[name][2]) is None]:
+        print(f"{name} is left out: {CONTENDERS[name][2]} is not installed")
+        named.remove(name)
+    with contextlib.ExitStack() as stack:
+        workers = {name: stack.enter_context(worker(serve, work, name)) for name in named}
+        gauge = stack.enter_context(worker(serve_limit, work)) if "limit" in wanted else None
+        parts = {name: share(texts, ask(workers[name], texts[:MIN_TEXTS])["seconds"], seconds) for name in named}
+        taken: dict[str, list[dict[str, Any]]] = {name: [] for name in named}
+        limits: list[dict[str, float]] = []
+        for _ in range(rounds):
+            for name in named:
+                taken[name].append(ask(workers[name], parts[name]))
+            if gauge is not None:
+                limits.append(ask(gauge, seconds / 5))
+    rates = {name: rate(parts[name], rows) for name, rows in taken.items()}
+    print("| | words/s | of ours | peak memory | texts a round | range |\n|---|---|---|---|---|---|")
+    for name, rows in taken.items():
+        low, high = (count_words(parts[name]) / f(row["seconds"] for row in rows) for f in (max, min))
+        of_ours = f"{rates['ours'] / rates[name]:.1f}x" if "ours" in rates else ""
+        memory = f"{rows[-1]['peak'] / 2**30:.1f} GiB"
+        print(f"| {name} | {rates[name]:,.0f} | {of_ours} | {memory} | {len(parts[name])} | {low:,.0f}–{high:,.0f} |")
+    if limits:
+        print_limit(work, rates, limits, texts)
+
+
+def share(texts: list[str], seconds_of_first: float, seconds: float) -> list[str]:
+    """As many texts as are read in about ``seconds``; all of them, again and again, if need be."""
+    n = max(MIN_TEXTS, int(MIN_TEXTS * seconds / seconds_of_first))
+    return list(itertools.islice(itertools.cycle(texts), n))
+
+
+def rate(texts: Sequence[str], rows: Sequence[dict[str, Any]]) -> float:
+    return count_words(texts) / statistics.median(row["seconds"] for row in rows)
+
+
+def print_limit(work: Path, rates: dict[str, float], limits: list[dict[str, float]], texts: list[str]) -> None:
+    """What share of the machine's matrix products ours reaches.
+
+    Counted are the layers' products and attention over all that the windows hold, what they share and special tokens
+    included ("as read"), and over each piece of the text once ("once"); never padding.
+    """
+    print("\n| | TFLOP/s of 768 x 3072 products | limit, words/s | ours | share, as read | once | pieces/s |")
+    print("|---|---|---|---|---|---|---|")
+    n_words = count_words(texts)
+    for name in [name for name in OURS if name in rates]:
+        precision, settings = OURS[name]
+        with worker(serve_flop, work, settings) as counting:
+            told = ask(counting, texts)
+        flops = statistics.median(row[precision] for row in limits)
+        as_read, once = (rates[name] * told[key] / n_words / flops for key in ("flop", "flop_once"))
+        pieces = rates[name] * told["pieces"] / n_words
+        print(f"| {name} ({precision}) | {flops / 1e12:.2f} | {flops * n_words / told['flop']:,.0f} ", end="")
+        print(f"| {rates[name]:,.0f} | {as_read:.0%} | {once:.0%} | {pieces:,.0f} |")
+
+
+# Workers
+
+
+@contextlib.contextmanager
+def worker(target: Callable[..., None], *args: Any) -> Iterator[Connection]:
+    """A process of its own that answers what it is sent."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=target, args=(*args, there), daemon=True)
+    process.start()
+    there.close()
+    try:
+        yield here
+    finally:
+        here.close()
+        process.join()
+
+
+def ask(connection: Connection, question: Any) -> Any:
+    connection.send(question)
+    return connection.recv()
+
+
+def answer(connection: Connection, reply: Callable[[Any], Any]) -> None:
+    with contextlib.suppress(EOFError):
+        while True:
+            connection.send(reply(connection.recv()))
+
+
+def peak() -> int:
+    """The most memory that this process has held, in bytes."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def serve(work: Path, name: str, connection: Connection) -> None:
+    import contenders
+    import torch
+
+    function, threads, _ = CONTENDERS[name]
+    if threads:
+        torch.set_num_threads(threads)
+    settings = OURS[name][1] if name in OURS else {}
+    read = getattr(contenders, function)(work, **settings)
+
+    def reply(texts: list[str]) -> dict[str, Any]:
+        begin = time.perf_counter()
+        mentions = read(texts)
+        return {"seconds": time.perf_counter() - begin, "mentions": mentions, "peak": peak()}
+
+    answer(connection, reply)
+
+
+def serve_limit(work: Path, connection: Connection) -> None:
+    import contenders
+    import torch
+
+    gauges = {"bf16": contenders.limit(work), "fp32": contenders.limit(work, torch.float32)}
+    answer(connection, lambda seconds: {name: gauge(seconds) for name, gauge in gauges.items()})
+
+
+def serve_flop(work: Path, settings: dict[str, Any], connection: Connection) -> None:
+    """What the layers' products and attention cost for texts."""
+    import contenders
+
+    from clinner_spacy.models.transformer import prepare, shim_of
+
+    nlp = contenders.pipeline_of_ours(work, **settings)
+    encoder = nlp.get_pipe("multiclin_ner").model.get_ref("tok2vec")
+    config = shim_of(encoder).encoder.config
+    width, layers = config.hidden_size, config.num_hidden_layers
+
+    def reply(texts: list[str]) -> dict[str, float]:
+        docs = list(map(nlp.make_doc, texts))
+        plan, _ = prepare(encoder, docs, every=False, is_train=False)
+        pieces = sum(shim_of(encoder).encoder.pieces(docs, contenders.WINDOW).counts.tolist())
+        size = (plan.end - plan.begin + shim_of(encoder).encoder.n_special).astype(float)
+        a_token = 2 * (4 * width**2 + 2 * width * config.intermediate_size) + 4 * width * (size**2).sum() / size.sum()
+        return {"pieces": pieces, "flop": layers * a_token * size.sum(), "flop_once": layers * a_token * pieces}
+
+    answer(connection, reply)
+
+
+# Where the time goes
+
+
+def profile(work: Path, texts: list[str]) -> None:
+    with worker(serve_profile, work) as connection:
+        ask(connection, texts[:64])
+        spent = ask(connection, texts[:300])
+    total = sum(spent.values())
+    print("\n| station | share |\n|---|---|")
+    for name, seconds in spent.items():
+        print(f"| {name} | {seconds / total:.1%} |")
+
+
+def serve_profile(work: Path, connection: Connection) -> None:
+    import contenders
+
+    spent: dict[str, float] = {}
+    inside: list[float] = []
+    for station, path in STATIONS.items():
+        time_calls(path, station, spent, inside)
+    nlp = contenders.pipeline_of_ours(work)
+
+    def reply(texts: list[str]) -> dict[str, float]:
+        spent.update(dict.fromkeys(STATIONS, 0.0))
+        begin = time.perf_counter()
+        for _ in nlp.pipe(texts):
+            pass
+        rest = time.perf_counter() - begin - sum(spent.values())
+        return {**spent, "the rest of nlp.pipe": rest}
+
+    answer(connection, reply)
+
+
+def time_calls(path: str, station: str, spent: dict[str, float], inside: list[float]) -> None:
+    """Add up the seconds of each call of a function, without those of timed functions that it calls."""
+    owner_path, name = path.rsplit(".", 1)
+    owner = pkgutil.resolve_name(owner_path)
+    function = getattr(owner, name)
+
+    @functools.wraps(function)
+    def timed(*args: Any, **kwargs: Any) -> Any:
+        inside.append(0.0)
+        begin = time.perf_counter()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            taken = time.perf_counter() - begin
+            spent[station] = spent.get(station, 0.0) + taken - inside.pop()
+            if inside:
+                inside[-1] += taken
+
+    setattr(owner, name, timed)
+
+
+# Growth
+
+
+def scale(work: Path, texts: list[str], name: str) -> None:
+    """Cost and memory of 1, 4 and 16 times a text, and of one document of 200,000 words."""
+    one = texts[:40] if name == "ours" else texts
+    print(f"\n| {name} | words | words/s | peak memory |\n|---|---|---|---|")
+    long = " ".join(itertools.islice(itertools.cycle(texts), 200_000 // max(1, count_words(texts) // len(texts)) + 1))
+    for title, part in (*((f"{n} x", one * n) for n in (1, 4, 16)), ("one document", [long])):
+        with worker(serve, work, name) as connection:
+            ask(connection, texts[:4])
+            row = ask(connection, part)
+        words = count_words(part)
+        print(f"| {title} | {words:,} | {words / row['seconds']:,.0f} | {row['peak'] / 2**30:.2f} GiB |", flush=True)
+
+
+def processes(texts: list[str]) -> None:
+    """The embedded model on two processes, after a prediction in the parent."""
+    import torch
+
+    torch.set_num_threads(1)
+    nlp = spacy.blank("es")
+    nlp.add_pipe("multiclin_ner")
+    nlp(texts[0])
+    many = texts * 4
+    words = count_words(many)
+    for n in (1, 2):
+        begin = time.perf_counter()
+        for _ in nlp.pipe(many, n_process=n, batch_size=64):
+            pass
+        print(f"\nembedded, n_process={n}: {words / (time.perf_counter() - begin):,.0f} words/s", end="")
+    print()
+
+
+if __name__ == "__main__":
+    typer.run(main)

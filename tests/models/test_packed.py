@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import pickle
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clinner_spacy.models.encoder import Encoder, read_encoder, read_tagger
+from clinner_spacy.models.packed import ALIGNED, PackedEncoder, can_pack
+from clinner_spacy.models.shim import BATCH_TOKENS, BATCH_TOKENS_CPU, EncoderShim, read
+from clinner_spacy.words.batches import Batch
+from tests.tiny import save_encoder, save_tagger
+
+PACKED = ("bert", "roberta", "xlm-roberta")
+NOT_PACKED = ("deberta-v2", "modernbert")
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module", params=PACKED)
+def encoder(request, tmp_path_factory) -> Encoder:
+    read_one = read_encoder(save_encoder(tmp_path_factory.mktemp("encoder"), request.param))
+    read_one.module.eval()
+    return read_one
+
+
+def windows(lengths: list[int], pad: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Random windows, padded, and the place of every piece."""
+    generator = torch.Generator().manual_seed(sum(lengths))
+    ids = torch.full((len(lengths), max(lengths)), pad)
+    for row, length in zip(ids, lengths, strict=True):
+        row[:length] = torch.randint(4, 60, (length,), generator=generator)
+    places = [row * max(lengths) + n for row, length in enumerate(lengths) for n in range(length)]
+    return ids, torch.tensor(lengths), torch.tensor(places)
+
+
+@settings(max_examples=30, deadline=None)
+@given(lengths=st.lists(st.integers(1, 60), min_size=1, max_size=6))
+def test_reads_as_the_module_does(encoder, lengths):
+    ids, sizes, places = windows(lengths, encoder.pad)
+    shuffled = places[torch.randperm(len(places))]
+    with torch.inference_mode():
+        expected = read(encoder.module, ids, sizes, shuffled)
+        found = read(PackedEncoder(encoder.module, torch.float32), ids, sizes, shuffled)
+    assert torch.allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("lengths", [[ALIGNED] * 3, [2 * ALIGNED, ALIGNED], [5, 5]], ids=["full", "padded", "aligned"])
+def test_in_half_precision_it_is_close(encoder, lengths):
+    ids, sizes, places = windows(lengths, encoder.pad)
+    with torch.inference_mode():
+        expected = read(encoder.module, ids, sizes, places)
+        found = read(PackedEncoder(encoder.module, torch.bfloat16), ids, sizes, places)
+    assert found.dtype is torch.bfloat16
+    assert (found.float() - expected).abs().mean() < 0.05 * expected.abs().mean()
+
+
+def test_a_tagger_is_packed_too(tmp_path):
+    tagger, _, _ = read_tagger(save_tagger(tmp_path))
+    ids, sizes, places = windows([7, 30], tagger.pad)
+    with torch.inference_mode():
+        expected = read(tagger.module.eval(), ids, sizes, places)
+        found = read(PackedEncoder(tagger.module, torch.float32), ids, sizes, places)
+    assert torch.allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("change", "device", "dtype"),
+    [
+        ({"hidden_act": "relu"}, CPU, torch.float32),
+        ({"position_embedding_type": "relative_key"}, CPU, torch.float32),
+        ({"is_decoder": True}, CPU, torch.float32),
+        ({"model_type": "electra"}, CPU, torch.float32),
+        ({}, CPU, torch.float16),
+        ({}, torch.device("cuda"), torch.bfloat16),
+    ],
+)
+def test_what_is_left_to_transformers(encoder, change, device, dtype):
+    config: Any = SimpleNamespace(**encoder.config.to_dict())
+    assert can_pack(config, CPU, torch.float32) and can_pack(config, CPU, torch.bfloat16)
+    assert not can_pack(SimpleNamespace(**vars(config) | change), device, dtype)
+
+
+@pytest.mark.parametrize("kind", [*PACKED, *NOT_PACKED])
+def test_the_shim_packs_what_it_can(tmp_path, kind):
+    shim = EncoderShim("fp32", None, False)
+    shim.fill(read_encoder(save_encoder(tmp_path, kind)))
+    assert isinstance(shim._for_inference(), PackedEncoder) is (kind in PACKED)
+
+
+def batch() -> Batch:
+    ids, lengths, places = windows([9, 20], 1)
+    return Batch(ids.numpy(), lengths.numpy(), np.arange(len(places)), places.numpy())
+
+
+def test_new_weights_are_packed_anew(encoder):
+    shim = EncoderShim("fp32", None, False)
+    shim.fill(encoder)
+    before = shim.predict(batch()).clone()
+    vectors, backprop = shim.begin_update([batch()])
+    backprop(torch.ones_like(vectors).numpy())
+    shim.finish_update(lambda key, weights, gradient: (weights - 0.1 * gradient, gradient))
+    assert not torch.allclose(shim.predict(batch()), before, atol=1e-3)
+    with torch.inference_mode():
+        expected = read(encoder.module.eval(), *map(torch.from_numpy, (batch().ids, batch().lengths, batch().pieces)))
+    assert torch.allclose(shim.predict(batch()), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_shim_can_be_pickled_after_a_prediction(encoder):
+    shim = EncoderShim("bf16", None, False)
+    shim.fill(encoder)
+    expected = shim.predict(batch())
+    assert torch.equal(pickle.loads(pickle.dumps(shim)).predict(batch()), expected)
+
+
+def test_tokens_a_batch(encoder):
+    shim = EncoderShim("fp32", None, False)
+    shim.fill(encoder)
+    assert shim.batch_tokens(None, is_train=False) == BATCH_TOKENS_CPU
+    assert shim.batch_tokens(None, is_train=True) == BATCH_TOKENS
+    assert shim.batch_tokens(77, is_train=False) == shim.batch_tokens(77, is_train=True) == 77
