@@ -22,7 +22,11 @@ def scheme_of(tags: Collection[str]) -> str:
     bare = [tag for tag, (prefix, _) in zip(inside, split, strict=True) if not prefix]
     prefixes = {prefix for prefix, _ in split if prefix}
     if bare:
-        if prefixes or "O" not in tags or any(re.search(r"[-_][BILUES]$|^LABEL_\d+$", tag) for tag in bare):
+        if (
+            prefixes
+            or "O" not in tags
+            or any(re.search(r"^[BILUES][-_]$|[-_][BILUES]$|^LABEL_\d+$", tag) for tag in bare)
+        ):
             raise ClinnerError(f"The tags {_some(tags)} fit none of the schemes {', '.join(PREFIXES)}.")
         return "IO"
     if prefixes == {"I"}:

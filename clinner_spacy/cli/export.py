@@ -24,10 +24,7 @@ def export(
     base_model: options.BaseModel = None,
     revision: options.Revision = None,
     task: options.Task = None,
-    label: Annotated[
-        list[str] | None,
-        typer.Option(metavar="TAG", help="Each tag of a token classifier that only counts them, in order; repeatable."),
-    ] = None,
+    label: options.Label = None,
     precision: options.PrecisionOf = None,
 ) -> None:
     """Write a checkpoint as a spaCy pipeline, which spacy.load and spacy package take and which needs no network.
@@ -39,6 +36,7 @@ def export(
       python -m spacy package pipelines/es wheels --build wheel --name clinical --version 1.0.0
     """
     from clinner_spacy.checkpoints import load_checkpoint  # spaCy is slow to import
+    from clinner_spacy.checkpoints.published import named
     from clinner_spacy.cli.model import blank
 
     if output.exists():
@@ -53,10 +51,13 @@ def export(
     }
     nlp = blank(lang)
     loaded = load_checkpoint(lang=nlp.lang, **config)
-    nlp.add_pipe("multiclin_ner", config=config).take(loaded)  # type: ignore[attr-defined]
+    # A path of this machine tells others nothing.
+    source, base_model = named(checkpoint), base_model and named(base_model)
+    recorded = config | {"checkpoint": source, "base_model": base_model}
+    nlp.add_pipe("multiclin_ner", config=recorded).take(loaded)  # type: ignore[attr-defined]
     nlp.meta["name"] = "clinical"
-    nlp.meta["description"] = f"{', '.join(loaded.tasks)} from {checkpoint}"
-    nlp.meta["sources"] = [{"name": checkpoint}]
+    nlp.meta["description"] = f"{', '.join(loaded.tasks)} from {source}"
+    nlp.meta["sources"] = [{"name": source}]
     if loaded.info.get("license"):
         nlp.meta["license"] = str(loaded.info["license"])
     _write(nlp, output)

@@ -29,6 +29,7 @@ def info_command(
     base_model: options.BaseModel = None,
     revision: options.Revision = None,
     lang: options.Lang = None,
+    label: options.Label = None,
 ) -> None:
     """Say what a model holds: tasks and labels, languages, licence, size.
 
@@ -54,7 +55,7 @@ def info_command(
         tasks = {task: labels for component in components for task, labels in component.tasks.items()}
         models = [component.model for component in components if component.model is not None]
     else:
-        loaded = load_checkpoint(model, base_model=base_model, revision=revision, lang=lang)
+        loaded = load_checkpoint(model, base_model=base_model, revision=revision, lang=lang, labels=label)
         about, tasks, models = about | loaded.info, loaded.tasks, [loaded.model]
     about["parameters"] = f"{sum(map(count_parameters, models)):,}"
     path = EMBEDDED if model == options.DEFAULT_MODEL else folder or Path(model)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import spacy
 from spacy.language import Language
@@ -31,6 +32,7 @@ def build_nlp(
     lang: str | None = None,
     words: str = "spacy",
     task: Sequence[str] | None = None,
+    label: Sequence[str] | None = None,
     threshold: float | None = None,
 ) -> Language:
     """A pipeline whose "multiclin_ner" components have read their weights; see :mod:`clinner_spacy.cli.options`.
@@ -40,16 +42,21 @@ def build_nlp(
     Raises ClinnerError for a model, language or device that is not there.
     """
     folder = pipeline_folder(model)
-    if folder is not None and (base_model or revision):
-        raise ClinnerError(f"{model} is a saved pipeline, which has no base model or revision; leave these out.")
+    if folder is not None and (base_model or revision or label):
+        raise ClinnerError(
+            f"{model} is a saved pipeline, which has no base model or revision and knows its labels; leave these out."
+        )
     if folder is not None and lang in (None, read_meta(folder).get("lang")):
         nlp = _load(folder)
     else:
         nlp = blank(lang or NO_LANGUAGE)
-        settings = {"base_model": base_model, "revision": revision, "task": list(task) if task else None}
-        # A task given once may be the name of a checkpoint's only task, given as a list it chooses among several.
-        if task and len(task) == 1:
-            settings["task"] = task[0]
+        settings: dict[str, Any] = {
+            "base_model": base_model,
+            "revision": revision,
+            # A task given once may be the name of a checkpoint's only task, given as a list it chooses among several.
+            "task": task[0] if task and len(task) == 1 else list(task or ()) or None,
+            "labels": list(label or ()) or None,
+        }
         nlp.add_pipe(FACTORY, config={"checkpoint": model if folder is None else str(folder), **settings})
     for component in clinical_components(nlp):
         component.load()

@@ -51,6 +51,10 @@ WordsBy = Annotated[
     typer.Option("--words", help="Cut by the language's rules, or at white space alone, as DT4H's publisher does."),
 ]
 Task = Annotated[list[str] | None, typer.Option(metavar="TASK", help="Only this task; repeatable.")]
+Label = Annotated[
+    list[str] | None,
+    typer.Option(metavar="TAG", help="Each tag of a token classifier that only counts them, in order; repeatable."),
+]
 Threshold = Annotated[
     float | None,
     typer.Option(min=0.0, max=1.0, metavar="SCORE", help="Leave out mentions that score less, from 0 to 1."),

@@ -34,6 +34,7 @@ def predict_command(
     lang: options.Lang = None,
     words: options.WordsBy = options.Words.spacy,
     task: options.Task = None,
+    label: options.Label = None,
     threshold: options.Threshold = None,
     format: Annotated[Format, typer.Option(help="What to write.")] = Format.tsv,
     relations: Annotated[
@@ -76,6 +77,7 @@ def predict_command(
         lang=lang,
         words=words,
         task=task,
+        label=label,
         threshold=threshold,
     )
     labels = task_of_label(nlp, task)

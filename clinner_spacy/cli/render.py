@@ -25,6 +25,7 @@ def render_command(
     lang: options.Lang = None,
     words: options.WordsBy = options.Words.spacy,
     task: options.Task = None,
+    label: options.Label = None,
     threshold: options.Threshold = None,
 ) -> None:
     """Show texts with their mentions marked, as one HTML page.
@@ -52,6 +53,7 @@ def render_command(
         lang=lang,
         words=words,
         task=task,
+        label=label,
         threshold=threshold,
     )
     labels = task_of_label(nlp, task)
