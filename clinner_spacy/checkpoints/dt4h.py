@@ -20,6 +20,9 @@ from clinner_spacy.errors import ClinnerError
 #: What the published files were trained from.
 BASE_MODEL = "FacebookAI/xlm-roberta-base"
 
+#: The number that files of torch before 1.6 begin with, inside its pickle.
+OLD_MAGIC = 0x1950A86A20F9469CFC6C.to_bytes(10, "little")
+
 #: Rows of a published head in our order: O, B, I.
 ROWS = [2, 0, 1]
 
@@ -88,19 +91,17 @@ def read_state(path: Path) -> dict[str, Any]:
     """The tensors of a ``.pt`` file by name. Raises ClinnerError if it holds anything but tensors."""
     import torch
 
+    if not is_torch_file(path):
+        raise ClinnerError(f"{path} is no PyTorch file; fetch it again.")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if "global" not in str(error).lower():  # no object is asked for: these are other bytes
-            raise ClinnerError(f"{path} is no PyTorch file; fetch it again.") from error
         raise ClinnerError(
             f"{path} holds a pickled module or other objects, which could run code when read; where you trust it, "
             "convert it with torch.save(torch.load(path, weights_only=False).state_dict(), new_path)."
         ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise ClinnerError(
-            f"{path} cannot be read as a PyTorch file ({type(error).__name__}); fetch it again."
-        ) from error
+    except Exception as error:  # what is in the file may break anything
+        raise ClinnerError(f"{path} is a damaged PyTorch file ({type(error).__name__}); fetch it again.") from error
     for wrapper in ("state_dict", "model_state_dict"):
         if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
             state = state[wrapper]
@@ -109,6 +110,17 @@ def read_state(path: Path) -> dict[str, Any]:
             f"{path} holds no state_dict but a {type(state).__name__}; save the model's state_dict() instead."
         )
     return {str(key).removeprefix("module.").removeprefix("model."): value for key, value in state.items()}
+
+
+def is_torch_file(path: Path) -> bool:
+    """True if a file begins as torch.save writes it: a zip archive, before 1.6 a pickled number. Raises ClinnerError
+    if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(32)
+    except OSError as error:
+        raise ClinnerError(f"{path} cannot be read: {error.strerror}; check it.") from error
+    return start.startswith(b"PK\x03\x04") or OLD_MAGIC in start
 
 
 def split_state(state: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], list[Head]]:

@@ -62,7 +62,7 @@ def load_checkpoint(
     dt4h: dict[str, Any] = {"base_model": base_model, "task": task, "lang": lang, "reading": reading}
     path = EMBEDDED if checkpoint == "embedded" else Path(checkpoint)
     if is_pipeline_dir(path):
-        given = {"base_model": base_model, "labels": labels}
+        given = {"base_model": base_model, "revision": revision, "labels": labels}
         for setting in (name for name, value in given.items() if value):
             raise ClinnerError(f"{checkpoint} is a saved pipeline, which has no use for {setting}; leave it out.")
         return load_pipeline_dir(path, task, reading)

@@ -102,7 +102,8 @@ def load_relations(
     fill(model, encoder)
     set_head(model, head)
     info = {"format": "relations between markers", "name": named(checkpoint), "encoder": config.model_type}
-    return LoadedRelations(model, names, codes, architecture, info | known_about(folder))
+    # The device belongs to this machine, not to the weights.
+    return LoadedRelations(model, names, codes, architecture | {"device": None}, info | known_about(folder))
 
 
 def read_weights(path: Path) -> dict[str, Any]:
@@ -135,13 +136,15 @@ def split_state(state: Mapping[str, Any], source: str) -> tuple[dict[str, Any], 
         raise ClinnerError(
             f"{source} {what}: one encoder (bert.*, deberta.*), layer_norm.* and linear.* are read; name another."
         )
-    encoder = {key.split(".", 1)[1]: value.float() for key, value in state.items() if key not in HEAD}
-    head = {key: state[key].float() for key in HEAD}
+    encoder = {key.split(".", 1)[1]: value for key, value in state.items() if key not in HEAD}
+    head = {key: state[key] for key in HEAD}
     n_labels, width = head["linear.weight"].shape
     shapes = {key: tuple(value.shape) for key, value in head.items()}
     if list(shapes.values()) != [(width,), (width,), (n_labels, width), (n_labels,)]:
         raise ClinnerError(f"The head in {source} has shapes that do not fit together, {shapes}; fetch it again.")
-    return encoder, head
+    if not all(value.is_floating_point() for value in head.values()):
+        raise ClinnerError(f"The head in {source} is quantized; name a checkpoint in floating point.")
+    return encoder, {key: value.float() for key, value in head.items()}
 
 
 def set_head(model: Model[list[Candidates], Floats2d], head: Mapping[str, Any]) -> None:

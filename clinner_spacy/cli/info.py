@@ -46,7 +46,7 @@ def info_command(
     folder = pipeline_folder(model)
     about: dict[str, Any] = {"model": model}
     if folder is not None:
-        nlp = build_nlp(model)
+        nlp = build_nlp(model, base_model=base_model, revision=revision, label=label)
         components = clinical_components(nlp)
         own = {key: value for key, value in nlp.meta.items() if value}
         # What a checkpoint's card said, its licence above all, goes along with its weights.

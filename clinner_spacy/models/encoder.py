@@ -81,6 +81,7 @@ def read_config(path: Path) -> Any:
     for field in ATTENTION_DROPOUT:
         if hasattr(config, field):
             setattr(config, field, 0.0)
+    config.name_or_path = ""  # a folder of this machine, which must not be saved with the weights
     return config
 
 

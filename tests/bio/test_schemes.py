@@ -77,7 +77,16 @@ def test_bare_labels_are_spans() -> None:
 
 
 @pytest.mark.parametrize(
-    "tags", [["O", "B-X", "DRUG"], ["LABEL_0", "LABEL_1"], ["O", "X-B", "X-I"], ["B-X", "L-X", "E-X"], ["DRUG", "DOSE"]]
+    "tags",
+    [
+        ["O", "B-X", "DRUG"],
+        ["LABEL_0", "LABEL_1"],
+        ["O", "X-B", "X-I"],
+        ["O", "B-", "I-"],
+        ["O", "S_"],
+        ["B-X", "L-X", "E-X"],
+        ["DRUG", "DOSE"],
+    ],
 )
 def test_tags_of_no_scheme_are_refused_by_name(tags: list[str]) -> None:
     with pytest.raises(ClinnerError, match=sorted(tags)[0]):

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
+import pytest
 import spacy
 from typer.testing import CliRunner
 
@@ -23,6 +27,29 @@ def test_a_dt4h_file(tmp_path):
     assert nlp.lang == "es" and len(doc.spans["sc"])
     assert [path.name for path in out.parent.iterdir()] == ["pipeline"]
     assert not list(out.rglob("*.pkl")) and (out / "multiclin_ner" / "model.safetensors").is_file()
+
+
+@pytest.mark.parametrize("kind", ["dt4h", "tagger"])
+def test_no_folder_of_the_builder_goes_along(tmp_path, kind, monkeypatch):
+    home = tmp_path / "home-of-the-builder"
+    monkeypatch.chdir(tmp_path)
+    if kind == "dt4h":
+        checkpoint, base = save_dt4h(home), ("--base-model", home / "base")
+    else:  # a path from here is one, too
+        checkpoint, base = save_tagger(home / "tagger").relative_to(tmp_path), ()
+    code, output = run("export", checkpoint, tmp_path / "out", "--lang", "es", *base)
+    assert code == 0, output
+    expected = spacy.load(tmp_path / "out")(TEXT[0])
+    shutil.rmtree(home)
+    assert names_in(tmp_path / "out", home.name) == []
+    doc = spacy.load(tmp_path / "out")(TEXT[0])
+    assert doc.spans["sc"].attrs["scores"].tolist() == expected.spans["sc"].attrs["scores"].tolist()
+    assert spacy.load(tmp_path / "out").meta["sources"] == [{"name": "mtl.pt" if kind == "dt4h" else "tagger"}]
+
+
+def names_in(folder: Path, name: str) -> list[str]:
+    """The files, weights too, that hold a name."""
+    return [path.name for path in folder.rglob("*") if path.is_file() and name.encode() in path.read_bytes()]
 
 
 def test_one_head(tmp_path):

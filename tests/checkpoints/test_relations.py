@@ -56,6 +56,11 @@ def test_a_base_model_gives_config_and_tokenizer(folder, tmp_path):
     assert np.array_equal(logits(tmp_path / "lone.safetensors", base_model=str(folder)), logits(folder))
 
 
+def test_the_architecture_names_nothing_of_this_machine(folder):
+    architecture = load_relations(str(folder), device="cpu").architecture
+    assert (architecture["name"], architecture["device"]) == ("mbert", None)
+
+
 class TestErrors:
     def test_a_base_model_without_markers(self, folder, tmp_path):
         base = save_encoder(tmp_path / "base", "bert")
@@ -87,6 +92,16 @@ class TestErrors:
         save_file(state, copy / "model.safetensors")
         with pytest.raises(ClinnerError, match=r"embeddings\.LayerNorm\.bias is missing"):
             load_relations(str(copy))
+
+    @pytest.mark.parametrize(
+        ("key", "message"),
+        [("bert.embeddings.LayerNorm.bias", "LayerNorm.bias is torch.int8 where"), ("linear.weight", "is quantized")],
+    )
+    def test_quantized_weights(self, copy, key, message):
+        state = load_file(copy / "model.safetensors")
+        torch.save(state | {key: state[key].to(torch.int8)}, copy / "quantized.pt")
+        with pytest.raises(ClinnerError, match=message):
+            load_relations(str(copy / "quantized.pt"))
 
     def test_damaged_weights(self, copy):
         (copy / "model.safetensors").write_bytes(b"\x80\x04")

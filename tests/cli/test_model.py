@@ -1,0 +1,59 @@
+"""What users name as a model, and what a checkpoint that only counts its tags needs beside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from clinner_spacy.cli import app
+from clinner_spacy.corpora.tsv import read_tsv
+from tests.cli.conftest import TEXT
+from tests.tiny import save_tagger
+
+TAGS = ("--label", "O", "--label", "B-DRUG", "--label", "I-DRUG")
+
+
+@pytest.fixture(scope="module")
+def counted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A token classifier whose config calls its tags LABEL_0 to LABEL_2."""
+    return save_tagger(tmp_path_factory.mktemp("counted"), "bert", ("LABEL_0", "LABEL_1", "LABEL_2"))
+
+
+@pytest.fixture
+def note(tmp_path: Path) -> Path:
+    path = tmp_path / "note.txt"
+    path.write_text(TEXT)
+    return path
+
+
+def invoke(command: str, model: Path | str, note: Path, *args: str) -> Any:
+    rest = [str(model)] if command == "info" else [str(note), str(note.with_name("out")), "--model", str(model)]
+    return CliRunner().invoke(app, [command, *rest, *args])
+
+
+@pytest.mark.parametrize("command", ["predict", "render", "info"])
+def test_tags_that_are_only_counted_are_named(command: str, counted: Path, note: Path) -> None:
+    assert "say what they are" in invoke(command, counted, note).output
+    assert "has 3 tags" in invoke(command, counted, note, *TAGS[:4]).output
+    result = invoke(command, counted, note, *TAGS)
+    assert result.exit_code == 0, result.output
+    if command == "predict":
+        assert {row[1] for row in read_tsv(note.with_name("out"))} <= {"DRUG"}
+    else:
+        shown = result.output if command == "info" else note.with_name("out").read_text()
+        assert "drug" in shown
+
+
+@pytest.mark.parametrize("command", ["predict", "render", "info"])
+@pytest.mark.parametrize("option", [TAGS, ("--base-model", "x"), ("--revision", "x")])
+@pytest.mark.parametrize("model", ["saved", "embedded"])
+def test_a_saved_pipeline_has_no_use_for_them(
+    command: str, option: tuple[str, ...], model: str, saved: Path, note: Path
+) -> None:
+    result = invoke(command, saved if model == "saved" else model, note, *option)
+    assert (result.exit_code, result.output.count("\n")) == (1, 1)
+    assert "is a saved pipeline" in result.output
+    assert not note.with_name("out").exists()
