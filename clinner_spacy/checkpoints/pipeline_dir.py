@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import srsly
-from spacy.util import load_config, registry
+from spacy.util import load_config
 from thinc.api import Model
 
 from clinner_spacy.bio.tagset import TagSet
 from clinner_spacy.checkpoints.loaded import Loaded
-from clinner_spacy.checkpoints.published import as_asked
-from clinner_spacy.errors import ClinnerError
+from clinner_spacy.checkpoints.published import rebuild
+from clinner_spacy.errors import DAMAGE, ClinnerError
 from clinner_spacy.models.heads import resize_heads
 from clinner_spacy.models.weights import model_from_bytes
 
@@ -33,20 +33,20 @@ def load_pipeline_dir(
     """Read the first "multiclin_ner" of the pipeline saved at ``path``; ``task``: the tasks to keep, by default all.
 
     settings: how to read texts, where it is to be other than saved (see
-    :func:`~clinner_spacy.checkpoints.published.as_asked`).
+    :func:`~clinner_spacy.checkpoints.published.rebuild`).
 
     Raises ClinnerError if there is none, if it listens to another component's encoder, if it lacks a task, or if a file
     is missing or damaged.
     """
     name, block = _component(path)
-    cfg = read_cfg(path / name)
+    cfg = read_cfg(path / name, checked_cfg)
     architecture = cfg["architecture"] or block["model"]
     if architecture is None:
         raise ClinnerError(f"{path} holds a {FACTORY!r} without a model; train it, or name its checkpoint instead.")
-    if "Listener" in architecture["tok2vec"]["@architectures"]:
+    if "Listener" in str(architecture):
         raise ClinnerError(f"{path} shares its encoder with other components; load it with spacy.load instead.")
-    model = registry.resolve({"model": as_asked(architecture, settings or {})})["model"]
     weights = path / name / "model.safetensors"
+    model = rebuild(architecture, settings or {}, str(weights))
     model_from_bytes(model, weights.read_bytes(), str(weights))
     check_columns(model, cfg["tasks"], str(weights))
     tasks = _chosen(cfg["tasks"], task, path)
@@ -62,26 +62,31 @@ def load_pipeline_dir(
 
 def saved_tasks(path: Path, task: str | Sequence[str] | None = None) -> dict[str, list[str]]:
     """What :func:`load_pipeline_dir` would give as tasks, without reading weights."""
-    return _chosen(read_cfg(path / _component(path)[0])["tasks"], task, path)
+    return _chosen(read_cfg(path / _component(path)[0], checked_cfg)["tasks"], task, path)
 
 
-def read_cfg(path: Path) -> dict[str, Any]:
-    """Tasks and architecture of the component saved at ``path``, whose files must all be there."""
+def read_cfg(path: Path, checked: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+    """What the component saved at ``path``, whose files must all be there, wrote of itself; ``checked`` looks at it."""
     for name in ("cfg", "model.safetensors"):
         if not (path / name).is_file():
             raise ClinnerError(f"{path / name} is missing; save the pipeline again.")
     try:
-        return checked_cfg(srsly.read_json(path / "cfg"))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return checked(srsly.read_json(path / "cfg"))
+    except DAMAGE as error:
         raise ClinnerError(f"{path / 'cfg'} is damaged ({type(error).__name__}); save the pipeline again.") from error
 
 
 def checked_cfg(cfg: Any) -> dict[str, Any]:
-    """What a component saved of itself, in its place. Raises KeyError or TypeError if it is something else."""
-    tasks = {str(task): [str(label) for label in labels] for task, labels in cfg["tasks"].items()}
-    if not all(isinstance(labels, list) for labels in cfg["tasks"].values()):
-        raise TypeError("tasks")
-    return {"tasks": tasks, "architecture": cfg["architecture"], "about": cfg.get("about", {})}
+    """What a "multiclin_ner" saved of itself, in its place. Raises one of ``DAMAGE`` if it is something else."""
+    tasks = {str(task): strings(labels) for task, labels in cfg["tasks"].items()}
+    return {"tasks": tasks, "architecture": cfg["architecture"], "about": dict(cfg.get("about", {}))}
+
+
+def strings(value: Any) -> list[str]:
+    """A list of strings as it is. Raises TypeError for anything else."""
+    if not isinstance(value, list) or not all(isinstance(part, str) for part in value):
+        raise TypeError(f"a {type(value).__name__} where a list of strings is needed")
+    return value
 
 
 def check_columns(model: Model, tasks: dict[str, list[str]], source: str) -> None:

@@ -11,6 +11,7 @@ from spacy.util import registry
 from thinc.api import Model
 
 from clinner_spacy.bio.tagset import TagSet
+from clinner_spacy.errors import DAMAGE, ClinnerError
 
 
 class Reading(TypedDict, total=False):
@@ -68,14 +69,31 @@ def named(checkpoint: str) -> str:
     return path.resolve().name if path.exists() else checkpoint
 
 
-#: Settings of how texts are read that may change from one use of saved weights to the next, and their defaults.
+#: What reads texts, and its settings that may change from one use of saved weights to the next, with their defaults.
+READERS = ("clinner.Transformer.v1", "clinner.EntityMarkers.v1")
 ASKED = {"window": None, "overlap": None, "precision": "auto", "device": None, "batch_tokens": None}
 
 
+def rebuild(architecture: dict[str, Any], settings: Mapping[str, Any], source: str) -> Model:
+    """The model of a saved architecture, without its weights, and with a component's settings where these are other
+    than the defaults. Raises ClinnerError, naming the ``source`` of both, if the architecture describes no model."""
+    try:
+        return registry.resolve({"model": as_asked(architecture, settings)})["model"]
+    except ClinnerError:  # a setting
+        raise
+    except DAMAGE as error:
+        reason = " ".join(str(error).split())[:120]
+        raise ClinnerError(
+            f"{source} is saved with an architecture that makes no model here ({reason}); "
+            "install what it names, or save it again."
+        ) from error
+
+
 def as_asked(architecture: dict[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """A saved architecture with the component's settings, where these are other than the defaults."""
-    tok2vec = architecture["tok2vec"]
-    if tok2vec["@architectures"] != "clinner.Transformer.v1":
-        return architecture
-    changed = {key: settings[key] for key, default in ASKED.items() if settings.get(key, default) != default}
-    return architecture | {"tok2vec": tok2vec | changed}
+    """A saved architecture with the settings that are other than the defaults, where it reads texts by them."""
+    if architecture["@architectures"] in READERS:
+        changed = {key: settings[key] for key, default in ASKED.items() if settings.get(key, default) != default}
+        return architecture | changed
+    if "tok2vec" in architecture:
+        return architecture | {"tok2vec": as_asked(architecture["tok2vec"], settings)}
+    return architecture

@@ -184,9 +184,16 @@ def encoder_to_bytes(encoder: Encoder) -> bytes:
 
 
 def encoder_from_bytes(data: bytes) -> Encoder:
-    """The inverse of :func:`encoder_to_bytes`, in whatever version of transformers is installed."""
-    state = srsly.msgpack_loads(data)
-    fields = srsly.json_loads(state["config"])
+    """The inverse of :func:`encoder_to_bytes`, in whatever version of transformers is installed.
+
+    Raises ClinnerError if the data are damaged or that version does not know the encoder.
+    """
+    try:
+        state = srsly.msgpack_loads(data)
+        fields, tagger, weights = srsly.json_loads(state["config"]), state["tagger"], load(state["weights"])
+        pieces = PieceTokenizer(Tokenizer.from_str(state["tokenizer"]))
+    except Exception as error:  # tokenizers raises bare Exception
+        raise ClinnerError(f"The saved encoder is damaged ({type(error).__name__}); save it again.") from error
     try:
         config = AutoConfig.for_model(**fields)
     except (ValueError, KeyError) as error:
@@ -194,9 +201,7 @@ def encoder_from_bytes(data: bytes) -> Encoder:
             f"The saved encoder is of type {fields.get('model_type')!r}, which this version of transformers "
             "does not know; update transformers."
         ) from error
-    pieces = PieceTokenizer(Tokenizer.from_str(state["tokenizer"]))
-    module = build_module(config, state["tagger"], load(state["weights"]), "The saved encoder")
-    return Encoder(module, config, pieces, state["tagger"])
+    return Encoder(build_module(config, tagger, weights, "The saved encoder"), config, pieces, tagger)
 
 
 def freeze(encoder: Encoder, depth: bool | int) -> None:

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 from thinc.api import Model
 
-from clinner_spacy.errors import ClinnerError
+from clinner_spacy.errors import DAMAGE, ClinnerError
 
 
 def model_to_bytes(model: Model) -> bytes:
@@ -40,7 +40,7 @@ def model_from_bytes(model: Model, data: bytes, source: str) -> Model:
         tensors = load(data)
         header = srsly.json_loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         state: dict[str, Any] = srsly.msgpack_loads(base64.b64decode(header["__metadata__"]["thinc"]))
-    except (SafetensorError, KeyError, ValueError) as error:
+    except (SafetensorError, *DAMAGE) as error:
         kind = type(error).__name__
         raise ClinnerError(f"{source} is no saved model or is damaged ({kind}); save it again.") from error
     state["params"], state["shims"] = [], []
@@ -50,9 +50,9 @@ def model_from_bytes(model: Model, data: bytes, source: str) -> Model:
         state["params"].append({name: _as_parameter(own.get(name)) for name in node.param_names})
     try:
         return model.from_dict(state)
-    except ClinnerError:
-        raise
-    except (ValueError, KeyError, AttributeError, IndexError) as error:
+    except ClinnerError as error:  # of an encoder within, which does not know where it is kept
+        raise ClinnerError(f"{source}: {error}") from error
+    except DAMAGE as error:
         raise ClinnerError(f"{source} was saved from another architecture than the configured one: {error}") from error
 
 

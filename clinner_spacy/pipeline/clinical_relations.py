@@ -5,26 +5,22 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import srsly
 from numpy.typing import NDArray
 from spacy.language import Language
-from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
-from spacy.util import registry
 from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
+from clinner_spacy.checkpoints.pipeline_dir import strings
 from clinner_spacy.checkpoints.relations import load_relations
 from clinner_spacy.corpora.extension import set_relations_extension
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.files import replacing
-from clinner_spacy.models.weights import model_from_bytes, model_to_bytes
+from clinner_spacy.pipeline.saved import SavedPipe
 from clinner_spacy.relations.candidates import Candidates, Limits, Place, find_candidates
 from clinner_spacy.relations.decode import PairRelation, best_relations
 from clinner_spacy.relations.gold import gold_spans, gold_targets, lost, relations_of_doc
@@ -128,7 +124,7 @@ def make_clinical_relations(
     )
 
 
-class ClinicalRelations(TrainablePipe):
+class ClinicalRelations(SavedPipe):
     """Find relations between the spans of ``doc.spans[spans_key]``.
 
     They are added to the list ``doc._.relations`` as dicts ``{"head": i, "tail": j, "label": str, "score": float}``,
@@ -167,13 +163,8 @@ class ClinicalRelations(TrainablePipe):
             raise ClinnerError(f"pairs={list(pairs)} of component {name!r} must be a list of [head label, tail label].")
         if max_distance is not None and max_distance < 0:
             raise ClinnerError(f"max_distance={max_distance} of component {name!r} is below 0; raise it or set null.")
-        self.vocab = vocab
-        self.model: Any = model  # None until its weights are read
-        self.name = name
-        self.cfg: dict[str, Any] = {"labels": [], "null": False, "pairs": None}
-        self.checkpoint = checkpoint
-        self.checkpoint_settings = dict(checkpoint_settings or {})
-        self.architecture: dict[str, Any] | None = None
+        super().__init__(vocab, model, name, checkpoint, checkpoint_settings)
+        self.cfg = {"labels": [], "null": False, "pairs": None}
         self.wanted_labels = labels
         self.spans_key = spans_key
         self.pairs = None if pairs is None else frozenset((head, tail) for head, tail in pairs)
@@ -200,24 +191,6 @@ class ClinicalRelations(TrainablePipe):
         known = None if self.cfg["pairs"] is None else frozenset((head, tail) for head, tail in self.cfg["pairs"])
         pairs = self.pairs if known is None else known if self.pairs is None else known & self.pairs
         return Limits(self.max_distance, self.within_sentence, pairs)
-
-    def load(self) -> None:
-        """Read the weights that ``checkpoint`` names, if they are not here yet.
-
-        Raises ClinnerError if there is neither a checkpoint nor a model, or if the checkpoint cannot be read.
-        """
-        if self.model is not None:
-            return
-        if self.checkpoint is None:
-            raise ClinnerError(f"Component {self.name!r} has neither a model nor a checkpoint; set one in its config.")
-        loaded = load_relations(self.checkpoint, **self.checkpoint_settings)
-        self.model, self.architecture = loaded.model, loaded.architecture
-        self._set_cfg({"labels": loaded.labels, "null": False, "pairs": None})
-
-    def _set_cfg(self, cfg: dict[str, Any]) -> None:
-        self.cfg = cfg
-        for label in self.labels:
-            self.vocab.strings.add(label)
 
     # Prediction
 
@@ -379,51 +352,18 @@ class ClinicalRelations(TrainablePipe):
 
     # Saving and loading
 
-    def to_disk(self, path: str | Path, *, exclude: Sequence[str] = ()) -> None:
-        """Write labels and pairs (``cfg``), weights (``model.safetensors``) and, for a checkpoint, its architecture."""
-        self.load()
-        path = Path(path)
-        path.mkdir(parents=True, exist_ok=True)
-        with replacing(path / "cfg") as file:
-            file.write(srsly.json_dumps(self._cfg(), indent=2))
-        with replacing(path / "model.safetensors", "wb") as file:
-            file.write(model_to_bytes(self.model))
+    def _read(self, checkpoint: str) -> None:
+        loaded = load_relations(checkpoint, **self.checkpoint_settings)
+        self._set(loaded.model, loaded.architecture, {"labels": loaded.labels, "null": False, "pairs": None})
 
-    def from_disk(self, path: str | Path, *, exclude: Sequence[str] = ()) -> ClinicalRelations:
-        """Read what :meth:`to_disk` wrote. Raises ClinnerError naming the file that is missing or damaged."""
-        path = Path(path)
-        for name in ("cfg", "model.safetensors"):
-            if not (path / name).is_file():
-                raise ClinnerError(f"{path / name} is missing; save the pipeline again.")
-        try:
-            cfg = srsly.read_json(path / "cfg")
-            cfg = {name: cfg[name] for name in ("labels", "null", "pairs", "architecture")}
-        except (ValueError, KeyError, TypeError) as error:
-            raise ClinnerError(
-                f"{path / 'cfg'} is damaged ({type(error).__name__}); save the pipeline again."
-            ) from error
-        weights = path / "model.safetensors"
-        return self._restore(cfg, weights.read_bytes(), str(weights))
+    def _checked(self, cfg: Any) -> dict[str, Any]:
+        labels, null, pairs = strings(cfg["labels"]), cfg["null"], cfg["pairs"]
+        if not isinstance(null, bool):
+            raise TypeError(f"null={null!r}")
+        pairs = None if pairs is None else [[head, tail] for head, tail in map(strings, pairs)]
+        return {"labels": labels, "null": null, "pairs": pairs, "architecture": cfg["architecture"]}
 
-    def to_bytes(self, *, exclude: Sequence[str] = ()) -> bytes:
-        """Serialize labels, pairs, weights and architecture."""
-        self.load()
-        return srsly.msgpack_dumps({"cfg": self._cfg(), "model": model_to_bytes(self.model)})
-
-    def from_bytes(self, bytes_data: bytes, *, exclude: Sequence[str] = ()) -> ClinicalRelations:
-        """Read what :meth:`to_bytes` gave."""
-        state = srsly.msgpack_loads(bytes_data)
-        return self._restore(state["cfg"], state["model"], f"The state of component {self.name!r}")
-
-    def _cfg(self) -> dict[str, Any]:
-        return self.cfg | {"architecture": self.architecture}
-
-    def _restore(self, cfg: dict[str, Any], weights: bytes, source: str) -> ClinicalRelations:
-        self.architecture = cfg.pop("architecture")
-        if self.architecture is not None:
-            self.model = registry.resolve({"model": self.architecture})["model"]
-        elif self.model is None:
-            raise ClinnerError(f"{source} belongs to a model that the config does not describe; add its [model] block.")
-        self._set_cfg(cfg)
-        model_from_bytes(self.model, weights, source)
-        return self
+    def _check_size(self, model: Model, cfg: dict[str, Any], source: str) -> None:
+        found, needed = model.get_dim("nO"), len(cfg["labels"])
+        if found != needed:
+            raise ClinnerError(f"{source} scores {found} labels where its cfg names {needed}; save the pipeline again.")

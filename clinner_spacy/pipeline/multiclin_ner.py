@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import srsly
 from numpy.typing import NDArray
 from spacy.language import Language
-from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
-from spacy.util import registry
 from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
 from clinner_spacy.bio.tagset import TagSet
 from clinner_spacy.checkpoints import Loaded, known_tasks, load_checkpoint
-from clinner_spacy.checkpoints.pipeline_dir import check_columns, checked_cfg, read_cfg
-from clinner_spacy.checkpoints.published import as_asked
+from clinner_spacy.checkpoints.pipeline_dir import check_columns, checked_cfg
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.files import replacing
 from clinner_spacy.models.heads import resize_heads
-from clinner_spacy.models.weights import model_from_bytes, model_to_bytes
 from clinner_spacy.pipeline.annotate import Prediction, annotate_ents, annotate_spans
 from clinner_spacy.pipeline.learn import gold_tags, tagging_loss
 from clinner_spacy.pipeline.predict import predictions
+from clinner_spacy.pipeline.saved import SavedPipe
 
 Annotate = Literal["spans", "ents", "both"]
 
@@ -119,7 +113,7 @@ def make_multiclin_ner(
     )
 
 
-class MultiClinNER(TrainablePipe):
+class MultiClinNER(SavedPipe):
     """Find clinical spans of several tasks; see the README for what each setting does.
 
     Spans of every task go to ``doc.spans[spans_key]``, overlapping ones too, with one probability a span in its
@@ -144,14 +138,8 @@ class MultiClinNER(TrainablePipe):
         threshold: float = 0.0,
         scorer: Callable | None = None,
     ) -> None:
-        self.vocab = vocab
-        self.model: Any = model  # None until its weights are read
-        self.name = name
-        self.cfg: dict[str, Any] = {"tasks": dict(tasks or {})}
-        self.checkpoint = checkpoint
-        self.checkpoint_settings = dict(checkpoint_settings or {})
-        self.architecture: dict[str, Any] | None = None
-        self.about: dict[str, Any] = {}
+        super().__init__(vocab, model, name, checkpoint, checkpoint_settings)
+        self.cfg = {"tasks": dict(tasks or {}), "about": {}}
         self.spans_key = spans_key
         self.annotate = annotate
         self.threshold = threshold
@@ -178,26 +166,14 @@ class MultiClinNER(TrainablePipe):
         """What ``spacy init labels`` writes and ``initialize`` takes back."""
         return self.tasks
 
-    def load(self) -> None:
-        """Read the weights that ``checkpoint`` names, if they are not here yet.
-
-        Raises ClinnerError if there is neither a checkpoint nor a model, or if the checkpoint cannot be read.
-        """
-        if self.model is not None:
-            return
-        if self.checkpoint is None:
-            raise ClinnerError(f"Component {self.name!r} has neither a model nor a checkpoint; set one in its config.")
-        self.take(load_checkpoint(self.checkpoint, **self.checkpoint_settings))
+    @property
+    def about(self) -> dict[str, Any]:
+        """What is known about a checkpoint, its licence above all."""
+        return self.cfg["about"]
 
     def take(self, loaded: Loaded) -> None:
         """Put a checkpoint's model and tasks into the component."""
-        self.model, self.architecture, self.about = loaded.model, loaded.architecture, loaded.info
-        self._set_tasks(loaded.tasks)
-
-    def _set_tasks(self, tasks: dict[str, list[str]]) -> None:
-        self.cfg["tasks"] = tasks
-        for label in self.tagset.labels:
-            self.vocab.strings.add(label)
+        self._set(loaded.model, loaded.architecture, {"tasks": loaded.tasks, "about": loaded.info})
 
     # Prediction
 
@@ -272,7 +248,7 @@ class MultiClinNER(TrainablePipe):
 
     def _resize(self, tasks: dict[str, list[str]]) -> None:
         old = self.tagset
-        self._set_tasks(tasks)
+        self._set_cfg(self.cfg | {"tasks": tasks})
         resize_heads(self.model, old, self.tagset)
 
     def add_task(self, task: str, labels: Sequence[str]) -> None:
@@ -337,52 +313,14 @@ class MultiClinNER(TrainablePipe):
 
     # Saving and loading
 
-    def to_disk(self, path: str | Path, *, exclude: Sequence[str] = ()) -> None:
-        """Write tasks (``cfg``), weights (``model.safetensors``) and, for a checkpoint, its architecture."""
-        self.load()
-        path = Path(path)
-        path.mkdir(parents=True, exist_ok=True)
-        with replacing(path / "cfg") as file:
-            file.write(srsly.json_dumps(self._cfg(), indent=2))
-        with replacing(path / "model.safetensors", "wb") as file:
-            file.write(model_to_bytes(self.model))
+    def _read(self, checkpoint: str) -> None:
+        self.take(load_checkpoint(checkpoint, **self.checkpoint_settings))
 
-    def from_disk(self, path: str | Path, *, exclude: Sequence[str] = ()) -> MultiClinNER:
-        """Read what :meth:`to_disk` wrote. Raises ClinnerError naming the file that is missing or damaged."""
-        cfg = read_cfg(Path(path))
-        weights = Path(path) / "model.safetensors"
-        return self._restore(cfg, weights.read_bytes(), str(weights))
+    def _checked(self, cfg: Any) -> dict[str, Any]:
+        return checked_cfg(cfg)
 
-    def to_bytes(self, *, exclude: Sequence[str] = ()) -> bytes:
-        """Serialize tasks, weights and architecture."""
-        self.load()
-        return srsly.msgpack_dumps({"cfg": self._cfg(), "model": model_to_bytes(self.model)})
-
-    def from_bytes(self, bytes_data: bytes, *, exclude: Sequence[str] = ()) -> MultiClinNER:
-        """Read what :meth:`to_bytes` gave."""
-        source = f"The state of component {self.name!r}"
-        try:
-            state = srsly.msgpack_loads(bytes_data)
-            cfg, weights = checked_cfg(state["cfg"]), state["model"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise ClinnerError(f"{source} is damaged ({type(error).__name__}); serialize it again.") from error
-        return self._restore(cfg, weights, source)
-
-    def _cfg(self) -> dict[str, Any]:
-        return {"tasks": self.tasks, "architecture": self.architecture, "about": self.about}
-
-    def _restore(self, cfg: dict[str, Any], weights: bytes, source: str) -> MultiClinNER:
-        model = self.model
-        if cfg["architecture"] is not None:
-            asked = as_asked(cfg["architecture"], self.checkpoint_settings)
-            model = registry.resolve({"model": asked})["model"]
-        elif model is None:
-            raise ClinnerError(f"{source} belongs to a model that the config does not describe; add its [model] block.")
-        model_from_bytes(model, weights, source)
+    def _check_size(self, model: Model, cfg: dict[str, Any], source: str) -> None:
         check_columns(model, cfg["tasks"], source)
-        self.model, self.architecture, self.about = model, cfg["architecture"], cfg["about"]
-        self._set_tasks(cfg["tasks"])
-        return self
 
 
 def _by_words(docs: Iterable[Doc], size: int) -> Iterator[list[Doc]]:

@@ -227,6 +227,13 @@ class TestPublished:
         loaded = spacy.load(tmp_path / "saved")
         assert [doc._.relations for doc in annotated(loaded)] == [doc._.relations for doc in annotated(nlp)]
 
+    def test_a_saved_pipeline_reads_as_asked(self, published, tmp_path):
+        self.nlp(published, precision="fp32").to_disk(tmp_path / "saved")
+        at = "components.clinical_relations"
+        loaded = spacy.load(tmp_path / "saved", config={f"{at}.window": 32, f"{at}.precision": "bf16"})
+        model = loaded.get_pipe("clinical_relations").model
+        assert (model.attrs["settings"].window, model.shims[0].precision) == (32, "bf16")
+
     def test_trained_on(self, published):
         nlp = self.nlp(published, precision="fp32")
         notes = [(text, spans, [(h, t, "Has_Dose") for h, t, _ in relations]) for text, spans, relations in NOTES]
@@ -278,19 +285,6 @@ class TestErrors:
     def test_training_data_without_relations(self):
         with pytest.raises(ClinnerError, match="no relations"):
             build(examples=[("Sin nada.", [("Sin", "NEG")], [])])
-
-    @pytest.mark.parametrize("damage", ["missing", "truncated", "cfg"])
-    def test_damaged_saved_model(self, nlp, tmp_path, damage):
-        nlp.to_disk(tmp_path / "saved")
-        weights = tmp_path / "saved" / "clinical_relations" / "model.safetensors"
-        if damage == "missing":
-            weights.unlink()
-        elif damage == "truncated":
-            weights.write_bytes(weights.read_bytes()[:100])
-        else:
-            weights.with_name("cfg").write_text("{}")
-        with pytest.raises(ClinnerError, match="cfg" if damage == "cfg" else r"model\.safetensors"):
-            spacy.load(tmp_path / "saved")
 
 
 @pytest.mark.corpus
