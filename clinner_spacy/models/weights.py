@@ -24,7 +24,9 @@ def model_to_bytes(model: Model) -> bytes:
     state = model.to_dict()
     tensors: dict[str, np.ndarray] = {}
     for n, params in enumerate(state.pop("params")):
-        tensors |= {f"{n}.{name}": model.ops.to_numpy(value) for name, value in params.items() if value is not None}
+        for name, value in params.items():
+            if value is not None:  # safetensors writes memory as it lies, of a transposed array the wrong numbers
+                tensors[f"{n}.{name}"] = np.ascontiguousarray(model.ops.to_numpy(value))
     for n, shims in enumerate(state.pop("shims")):
         tensors |= {f"{n}.shim.{m}": np.frombuffer(shim, dtype=np.uint8) for m, shim in enumerate(shims)}
     return save(tensors, metadata={"thinc": base64.b64encode(srsly.msgpack_dumps(state)).decode("ascii")})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from safetensors.numpy import load, save
-from thinc.api import Maxout, chain
+from thinc.api import Linear, Maxout, chain
 
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.models.weights import model_from_bytes, model_to_bytes
@@ -22,6 +22,14 @@ def test_round_trip():
     X = np.ones((5, 3), dtype="f")
     assert (back.predict(X) == model.predict(X)).all()
     assert model_to_bytes(back) == model_to_bytes(model)
+
+
+@pytest.mark.parametrize("view", [np.transpose, lambda value: value[::-1]])
+def test_parameters_of_another_memory_order(view):
+    model = Linear(4, 4).initialize()
+    model.set_param("W", view(np.arange(16, dtype="f").reshape(4, 4)))
+    back = model_from_bytes(Linear(4, 4), model_to_bytes(model), "it")
+    assert (back.get_param("W") == model.get_param("W")).all()
 
 
 def test_half_precision_is_float32_in_memory():

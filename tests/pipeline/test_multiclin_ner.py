@@ -203,6 +203,15 @@ def test_transitions_are_learned_where_asked(transitions):
     assert all(expected(mentions) <= found(nlp(text)) for text, mentions in NOTES)
 
 
+def test_the_embedded_model_is_saved_as_it_is(tmp_path):
+    nlp = spacy.blank("es")
+    nlp.add_pipe("multiclin_ner")  # its transitions matter to every score
+    expected = [nlp(text) for text in TEXTS]
+    nlp.to_disk(tmp_path / "saved")
+    saved = spacy.load(tmp_path / "saved")
+    assert all(same(saved(text), doc) for text, doc in zip(TEXTS, expected, strict=True))
+
+
 def test_listens_to_a_shared_encoder(tmp_path):
     nlp = spacy.blank("es")
     nlp.add_pipe("tok2vec", config={"model": HASH_EMBED_CNN})
