@@ -44,8 +44,7 @@ def main() -> None:
     parser.add_argument(
         "--limit", type=int, nargs=2, metavar=("TRAIN", "DEV"), default=(0, 0), help="documents; 0: all"
     )
-    parser.add_argument("--epochs", type=int, help="default: 3, and 1 for markers")
-    parser.add_argument("--ngram-vectors", type=Path, help="a .floret file for the words of pairs")
+    parser.add_argument("--epochs", type=int, help="default: the config's, and 1 for markers")
     args = parser.parse_args()
     dev = create_brat_reader([str(args.corpus / "dev")], limit=args.limit[1])
     if args.pipeline:
@@ -66,7 +65,7 @@ def main() -> None:
 def write_config(path: Path, args: argparse.Namespace, output: Path) -> None:
     """configs/relations.cfg, with another model and fewer pairs in no relation for "markers"."""
     config = load_config(CONFIG)
-    epochs = args.epochs or (1 if args.model == "markers" else 3)
+    epochs = args.epochs or (1 if args.model == "markers" else config["training"]["max_epochs"])
     if args.model == "markers":
         small_bert(output / "encoder", args.corpus / "train")
         config["components"]["clinical_relations"] |= {
@@ -77,10 +76,6 @@ def write_config(path: Path, args: argparse.Namespace, output: Path) -> None:
             "initial_rate": 0.001,
             "total_steps": (args.limit[0] or 720) // 3 * epochs,
         }
-    elif args.ngram_vectors is not None:
-        with args.ngram_vectors.open(encoding="utf8") as file:
-            rows, width = map(int, file.readline().split()[:2])
-        config["paths"] |= {"ngram_vectors": str(args.ngram_vectors), "ngram_shape": [rows, width]}
     config["training"] |= {"max_epochs": epochs, "eval_frequency": 10**6}  # the last model is measured, not the best
     for part, limit in zip(("train", "dev"), args.limit, strict=True):
         config["corpora"][part]["limit"] = limit

@@ -1,8 +1,9 @@
 """clinner.SpanPairs.v1: every candidate pair of a batch scored at once, over one encoder pass a document.
 
 Words know the types of the spans they are in. A span is the maximum over its words with its first and last word; a
-pair is head, tail, the maximum over the words between, and hashed features (:mod:`clinner_spacy.relations.features`).
-What a span or a feature gives to a pair's hidden layer is computed once a span and gathered by its pairs.
+pair is head, tail, the maximum over the words between, and hashed features (:mod:`clinner_spacy.relations.features`),
+and then what the pairs around it are (:mod:`clinner_spacy.models.among`). What a span or a feature gives to a pair's
+hidden layer is computed once a span and gathered by its pairs.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from spacy.ml.models.tok2vec import MaxoutWindowEncoder
 from spacy.strings import get_string_id
 from spacy.tokens import Doc
 from thinc.api import Dropout, HashEmbed, LayerNorm, Linear, Maxout, Mish, Model, chain, concatenate
 from thinc.types import Floats2d
 
+from clinner_spacy.models.among import among, apart
+from clinner_spacy.models.lstm import lstm
 from clinner_spacy.models.range_max import RangeMax
+from clinner_spacy.models.scatter import add_up
 from clinner_spacy.relations.candidates import Candidates
 from clinner_spacy.relations.features import N_FEATURES, pair_features
 from clinner_spacy.words.pieces import ragged_range
@@ -26,8 +29,11 @@ from clinner_spacy.words.pieces import ragged_range
 Ints = NDArray[np.int64]
 Backprop = Callable[[Any], Any]
 
-#: Pairs scored in one go when predicting, so that memory does not grow with the number of spans.
+#: About so many pairs are scored in one go when predicting, so that memory does not grow with the number of spans.
 CHUNK = 16384
+
+#: Words that are read in one go; all that are read together take as much room as the longest.
+STRETCH = 128
 
 #: Width of a feature's vector.
 FEATURE_WIDTH = 16
@@ -55,17 +61,17 @@ class Table(NamedTuple):
 def build_span_pairs(
     tok2vec: Model[list[Doc], list[Floats2d]],
     width: int = 96,
-    depth: int = 2,
+    depth: int = 1,
     hidden: int = 128,
     rows: int = 10000,
     nO: int | None = None,
 ) -> Model[list[Candidates], Floats2d]:
     """Score every relation label for every candidate pair.
 
-    tok2vec: any model that gives a vector a word, a listener too. width, depth: of the convolution (one word to either
-    side) over words joined with the types of their spans. hidden: width of a pair's vector. rows: of each feature's
-    hash table. nO: the number of labels; the component sets it. Output: float (n_pairs, nO), logits of all documents'
-    pairs, one after the other.
+    tok2vec: any model that gives a vector a word, a listener too. width, depth: of the LSTM, in both directions, over
+    each sentence's words joined with the types of their spans. hidden: width of a pair's vector. rows: of each
+    feature's hash table. nO: the number of labels; the component sets it. Output: float (n_pairs, nO), logits of all
+    documents' pairs, one after the other.
     """
     features: Model = concatenate(*[HashEmbed(FEATURE_WIDTH, rows, column=n, seed=n) for n in range(N_FEATURES)])
     return Model(
@@ -78,11 +84,13 @@ def build_span_pairs(
             tok2vec,
             HashEmbed(width, TYPE_ROWS, column=0, seed=N_FEATURES),
             Maxout(nO=width, nP=3, normalize=True, dropout=0.0),
-            MaxoutWindowEncoder(width=width, window_size=1, maxout_pieces=3, depth=depth),
+            lstm(width, depth),
             Linear(nO=hidden, nI=3 * width),
             Linear(nO=hidden, nI=3 * width),
             Linear(nO=hidden, nI=width),
             chain(drop_features(), features, Linear(nO=hidden, nI=FEATURE_WIDTH * N_FEATURES)),
+            chain(LayerNorm(hidden), Dropout(0.0), Mish(hidden, hidden, normalize=True, dropout=0.0)),
+            among(hidden),
             chain(LayerNorm(hidden), Dropout(0.0), Mish(hidden, hidden, normalize=True, dropout=0.0), Linear()),
         ],
         refs={"tok2vec": tok2vec},
@@ -92,19 +100,19 @@ def build_span_pairs(
 def init(
     model: Model[list[Candidates], Floats2d], X: list[Candidates] | None = None, Y: Floats2d | None = None
 ) -> None:
-    tok2vec, types, mix, context, head, tail, between, features, score = model.layers
+    tok2vec, types, mix, _, head, tail, between, features, join, others, score = model.layers
     tok2vec.initialize(X=[c.doc for c in X] if X else None)
     alloc = model.ops.alloc2f
     width, hidden = model.attrs["width"], head.get_dim("nO")
     mix.initialize(X=alloc(1, tok2vec.get_dim("nO") + width))
-    context.initialize(X=[alloc(1, width)])
+    join.initialize(X=alloc(1, hidden))
     score.initialize(X=alloc(1, hidden), Y=alloc(1, model.get_dim("nO")))
-    for layer in (types, head, tail, between, features):
+    for layer in (types, head, tail, between, features, others):
         layer.initialize()
 
 
 def forward(model: Model[list[Candidates], Floats2d], X: list[Candidates], is_train: bool) -> tuple[Floats2d, Backprop]:
-    head, tail, between, features, score = model.layers[4:]
+    head, tail, between, features, join, others, score = model.layers[4:]
     ops: Any = model.ops  # its array types are none of numpy's
     table = tabulate(X)
     words, backprop_words = _read_words(model, X, table, is_train)
@@ -115,23 +123,25 @@ def forward(model: Model[list[Candidates], Floats2d], X: list[Candidates], is_tr
     as_head, backprop_head = head(spans, is_train)
     as_tail, backprop_tail = tail(spans, is_train)
 
-    def pairs(part: slice) -> tuple[Floats2d, Backprop]:
+    def pairs(part: slice | Ints) -> tuple[Floats2d, Backprop]:
         h, t = table.heads[part], table.tails[part]
         middle, middle_rows = maxima(*table.between[part].T)
         from_between, backprop_between = between(middle, is_train)
         from_features, backprop_features = features(ops.asarray2i(table.features[part], dtype="uint64"), is_train)
-        Y, backprop_score = score(as_head[h] + as_tail[t] + from_between + from_features, is_train)
+        alone, backprop_join = join(as_head[h] + as_tail[t] + from_between + from_features, is_train)
+        together, backprop_others = others((alone, h, t), is_train)
+        Y, backprop_score = score(together, is_train)
 
         def backprop(dY: Floats2d) -> Floats2d:
-            d_pair = backprop_score(dY)
+            d_pair = backprop_join(backprop_others(backprop_score(dY)))
             backprop_features(d_pair)
             d_words = maxima.backprop(backprop_between(d_pair), middle_rows)
-            d_spans = backprop_head(_add_up(ops, d_pair, h, len(spans)))
-            d_spans += backprop_tail(_add_up(ops, d_pair, t, len(spans)))
+            d_spans = backprop_head(add_up(ops, d_pair, h, len(spans)))
+            d_spans += backprop_tail(add_up(ops, d_pair, t, len(spans)))
             d_max, d_first, d_last = ops.xp.split(d_spans, 3, axis=1)
             d_words += maxima.backprop(ops.as_contig(d_max), span_rows)
-            d_words += _add_up(ops, d_first, table.start, len(words))
-            d_words += _add_up(ops, d_last, table.end - 1, len(words))
+            d_words += add_up(ops, d_first, table.start, len(words))
+            d_words += add_up(ops, d_last, table.end - 1, len(words))
             return backprop_words(d_words)
 
         return Y, backprop
@@ -141,8 +151,11 @@ def forward(model: Model[list[Candidates], Floats2d], X: list[Candidates], is_tr
         return ops.alloc2f(0, model.get_dim("nO")), lambda dY: backprop_words(ops.alloc2f(*words.shape))
     if is_train:
         return pairs(slice(0, n_pairs))
-    parts = [pairs(slice(n, n + CHUNK))[0] for n in range(0, n_pairs, CHUNK)]
-    return ops.xp.vstack(parts), lambda dY: X
+    Y = ops.alloc2f(n_pairs, model.get_dim("nO"))
+    place = np.argsort(np.argsort(table.start, kind="stable"))
+    for part in apart(place[table.heads], place[table.tails], CHUNK):
+        Y[part] = pairs(part)[0]
+    return Y, lambda dY: X
 
 
 def _read_words(model: Model, X: list[Candidates], table: Table, is_train: bool) -> tuple[Any, Backprop]:
@@ -157,18 +170,27 @@ def _read_words(model: Model, X: list[Candidates], table: Table, is_train: bool)
     opens = np.isin(np.arange(len(covered)), np.cumsum(count) - count)
     ids = (np.repeat(table.types, count) + opens.astype(np.uint64))[:, None]
     of_type, backprop_types = types(ops.asarray2i(ids, dtype="uint64"), is_train)
-    typed = _add_up(ops, of_type, covered, len(flat))
+    typed = add_up(ops, of_type, covered, len(flat))
     mixed, backprop_mix = mix(ops.xp.hstack([flat, typed]), is_train)
-    words, backprop_context = context(ops.unflatten(mixed, lengths), is_train)
+    words, backprop_context = context((mixed, stretches(X)), is_train)
 
     def backprop(d_words: Floats2d) -> list[Candidates]:
-        d_mixed = backprop_mix(ops.flatten(backprop_context(ops.unflatten(d_words, lengths))))
+        d_mixed = backprop_mix(backprop_context(d_words))
         if len(covered):
             backprop_types(ops.as_contig(d_mixed[:, flat.shape[1] :][covered]))
         backprop_vectors(ops.unflatten(ops.as_contig(d_mixed[:, : flat.shape[1]]), lengths))
         return X
 
-    return ops.flatten(words), backprop
+    return words, backprop
+
+
+def stretches(X: list[Candidates]) -> list[int]:
+    """Words of each sentence of a batch, in order; a longer one than ``STRETCH`` is cut."""
+    lengths: list[int] = []
+    for n_words in (n for c in X for n in np.bincount(c.sentences).tolist()):
+        lengths += [STRETCH] * (n_words // STRETCH)
+        lengths += [n_words % STRETCH] if n_words % STRETCH else []
+    return lengths
 
 
 def drop_features(dropout: float = 0.0) -> Model[Any, Any]:
@@ -205,10 +227,3 @@ def tabulate(X: list[Candidates]) -> Table:
         np.concatenate(between),
         np.concatenate([features for _, features in told]),
     )
-
-
-def _add_up(ops: Any, values: Floats2d, rows: Ints, n_rows: int) -> Any:
-    """The sum of the values of each row: float (n, width), int (n,) -> float (n_rows, width)."""
-    total = ops.alloc2f(n_rows, values.shape[1])
-    ops.scatter_add(total, ops.asarray1i(rows), ops.as_contig(values))
-    return total

@@ -88,6 +88,16 @@ def test_a_batch_without_pairs_gives_a_shared_encoder_its_gradient(trained, batc
     assert trained.get_ref("tok2vec").layers  # it was reached: no exception
 
 
+def test_long_sentences_are_read_in_parts(monkeypatch):
+    monkeypatch.setattr(pairs, "STRETCH", 4)
+    assert pairs.stretches(
+        [candidates("Uno dos tres cuatro cinco seis siete ocho nueve. Sin dolor."), candidates("")]
+    ) == [
+        *(4, 4, 2),
+        3,
+    ]
+
+
 def test_saved_and_read_back(trained, batch):
     other = model_from_bytes(model(), model_to_bytes(trained), "test")
     assert np.array_equal(other.predict(batch), trained.predict(batch))

@@ -1,0 +1,29 @@
+"""clinner.EmbeddedWeights.v1: a word encoder that starts from the weights that come with the package."""
+
+from __future__ import annotations
+
+from spacy.tokens import Doc
+from thinc.api import Model
+from thinc.types import Floats2d
+
+from clinner_spacy.models.weights import model_from_bytes, model_to_bytes
+
+Tok2Vec = Model[list[Doc], list[Floats2d]]
+
+
+def build_embedded_weights(tok2vec: Tok2Vec) -> Tok2Vec:
+    """``tok2vec`` itself, which does not begin at random: it has learned to find diseases, symptoms and procedures.
+
+    tok2vec: of the embedded model's architecture, written out (as in ``configs/relations.cfg``), so that a pipeline
+    trained from it can be read whatever model a later version comes with. Where it is another, initializing it raises
+    ClinnerError.
+    """
+    tok2vec.init = init
+    return tok2vec
+
+
+def init(model: Tok2Vec, X: list[Doc] | None = None, Y: list[Floats2d] | None = None) -> None:
+    from clinner_spacy.checkpoints.pipeline_dir import EMBEDDED, load_pipeline_dir
+
+    own = load_pipeline_dir(EMBEDDED).model.get_ref("tok2vec")
+    model_from_bytes(model, model_to_bytes(own), "The embedded model")
