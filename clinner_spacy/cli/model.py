@@ -9,14 +9,17 @@ from typing import Any
 
 import spacy
 from spacy.language import Language
+from spacy.pipeline import TrainablePipe
 from spacy.tokenizer import Tokenizer
 from spacy.util import get_package_path, is_package
+from thinc.api import Model
 
 from clinner_spacy.checkpoints.pipeline_dir import FACTORY, is_pipeline_dir, read_meta
 from clinner_spacy.cli.options import DEFAULT_MODEL
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.models.shim import EncoderShim
 from clinner_spacy.pipeline.multiclin_ner import MultiClinNER
+from clinner_spacy.pipeline.saved import SavedPipe
 
 #: Of a pipeline around published weights, which have no tokenizer of spaCy's: the rules shared by all languages.
 NO_LANGUAGE = "xx"
@@ -35,7 +38,7 @@ def build_nlp(
     label: Sequence[str] | None = None,
     threshold: float | None = None,
 ) -> Language:
-    """A pipeline whose "multiclin_ner" components have read their weights; see :mod:`clinner_spacy.cli.options`.
+    """A pipeline whose components have read their weights; see :mod:`clinner_spacy.cli.options`.
 
     A saved pipeline keeps its tokenizer and its other components, unless ``lang`` names another language: then its
     clinical component goes into a blank pipeline of that language, as any checkpoint does.
@@ -59,11 +62,14 @@ def build_nlp(
         }
         nlp.add_pipe(FACTORY, config={"checkpoint": model if folder is None else str(folder), **settings})
     for component in clinical_components(nlp):
-        component.load()
         component.annotate = "spans"
         if threshold is not None:
             component.threshold = threshold
-        place(component, device, precision)
+    for _, component in nlp.pipeline:
+        if isinstance(component, SavedPipe):
+            component.load()  # here, before processes that would each read them
+        if isinstance(component, TrainablePipe):  # a shared encoder, too
+            place(component.model, device, precision)
     if words == "whitespace":
         nlp.tokenizer = Tokenizer(nlp.vocab)  # without rules
     nlp.max_length = sys.maxsize  # spaCy's limit is for its parser
@@ -110,11 +116,11 @@ def blank(lang: str) -> Language:
         raise ClinnerError(f"--lang {lang} is no language spaCy knows; give its code, as es, or xx for any.") from error
 
 
-def place(component: MultiClinNER, device: str | None, precision: str | None) -> None:
-    """Move a transformer encoder to ``device`` and let it read in ``precision``; None leaves either as it is."""
-    if component.model is None or not (device or precision):
+def place(model: Model, device: str | None, precision: str | None) -> None:
+    """Move transformer encoders to ``device`` and let them read in ``precision``; None leaves either as it is."""
+    if not (device or precision):
         return
-    for shim in (shim for node in component.model.walk() for shim in node.shims):
+    for shim in (shim for node in model.walk() for shim in node.shims):
         if isinstance(shim, EncoderShim) and shim.encoder is not None:
             shim.precision = precision or shim.precision
             shim.device_name = device or shim.device_name

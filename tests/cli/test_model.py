@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import spacy
+from spacy.language import Language
 from typer.testing import CliRunner
 
 from clinner_spacy.cli import app
+from clinner_spacy.cli.model import build_nlp
 from clinner_spacy.corpora.tsv import read_tsv
+from clinner_spacy.errors import ClinnerError
 from tests.cli.conftest import TEXT
-from tests.tiny import save_tagger
+from tests.tiny import save_relations, save_tagger
 
 TAGS = ("--label", "O", "--label", "B-DRUG", "--label", "I-DRUG")
 
@@ -57,3 +61,33 @@ def test_a_saved_pipeline_has_no_use_for_them(
     assert (result.exit_code, result.output.count("\n")) == (1, 1)
     assert "is a saved pipeline" in result.output
     assert not note.with_name("out").exists()
+
+
+@pytest.fixture
+def related(saved: Path, tmp_path: Path) -> Language:
+    """The saved pipeline and behind it a published relation model whose weights are not read yet."""
+    nlp = spacy.load(saved)
+    types = {"SYMPTOM": "DIS", "DISEASE": "DIS", "PROCEDURE": "CHE"}
+    checkpoint = str(save_relations(tmp_path / "published"))
+    nlp.add_pipe("clinical_relations", config={"checkpoint": checkpoint, "types": types, "threshold": 0.0})
+    return nlp
+
+
+def test_relations_run_where_and_as_asked(related: Language, tmp_path: Path) -> None:
+    related.to_disk(folder := tmp_path / "related")
+    component = build_nlp(str(folder), device="cpu", precision="bf16").get_pipe("clinical_relations")
+    shim = component.model.shims[0]
+    assert (shim.device_name, shim.precision) == ("cpu", "bf16")
+    with pytest.raises(ClinnerError, match="cuda:99"):
+        build_nlp(str(folder), device="cuda:99")
+
+
+def test_relations_have_their_weights_before_processes_fork(
+    related: Language, saved: Path, note: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clinner_spacy.cli.model._load", lambda folder: related)
+    assert build_nlp(str(saved)).get_pipe("clinical_relations").model is not None
+    table = note.with_name("found.rel.tsv")
+    result = invoke("predict", saved, note, "--relations", str(table), "--n-process", "2")
+    assert result.exit_code == 0, result.output
+    assert table.read_text().count("\n") == 3  # a header and the two directions of a pair
