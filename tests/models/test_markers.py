@@ -101,21 +101,34 @@ def test_logits_are_those_of_a_direct_implementation(folder):
         assert np.allclose(row, direct(words, *moved), atol=1e-4), (head, tail)
 
 
-@pytest.mark.parametrize("gap", [1, 30, 90, 300])
-def test_a_long_sentence_is_read_in_a_window_around_the_pair(folder, gap):
+#: Words before, between and after a pair -> those read: 58 and four markers, of 62 pieces and two special tokens.
+WINDOWS = {
+    (100, 2, 100): [*range(73, 131)],  # to either side as much
+    (100, 30, 100): [*range(87, 145)],
+    (3, 10, 200): [*range(58)],  # the sentence begins
+    (200, 10, 3): [*range(157, 215)],  # and ends
+    (3, 54, 3): [*range(2, 60)],  # one word beside what is between
+    (3, 56, 3): [*range(3, 61)],
+    (3, 100, 3): [*range(3, 32), *range(76, 105)],  # of what is between the nearest
+    (100, 300, 100): [*range(100, 129), *range(373, 402)],
+}
+
+
+@pytest.mark.parametrize("lengths", WINDOWS, ids=str)
+def test_a_long_sentence_is_read_in_a_window_around_the_pair(folder, lengths):
     loaded = load_relations(str(folder), types=CODE, precision="fp32")
-    words = ["disnea"] * 100 + ["enalapril"] + ["dolor"] * gap + ["diabetes"] + ["tos"] * 100
+    before, gap, after = lengths
+    words = np.random.default_rng(0).choice(["a", "de", "dolor"], before + gap + after + 2).tolist()
     doc = Doc(NLP.vocab, words=words, sent_starts=[n == 0 for n in range(len(words))])
-    found = find_candidates(doc, [Place(100, 101, "DRUG"), Place(101 + gap, 102 + gap, "DIS")], Limits(None))
-    logits = loaded.model.predict([found])
-    assert logits.shape == (2, 2) and np.isfinite(logits).all()
-    if gap == 1:  # what fits around the pair, equally to either side, read directly
-        direct = Direct(folder)
-        encoder = loaded.model.shims[0].encoder
-        counts = [len(encoder.pieces([Doc(NLP.vocab, words=[w])], 64).ids) for w in ("disnea", "tos")]
-        if counts == [1, 1]:
-            kept = words[100 - 26 : 103 + 26]
-            assert np.allclose(logits[0], direct(kept, Place(26, 27, "DRUG"), Place(28, 29, "DIS")), atol=1e-4)
+    assert set(loaded.model.shims[0].encoder.pieces([doc], 64).counts) == {1}
+    at = before, before + gap + 1
+    places = [Place(n, n + 1, label) for n, label in zip(at, ("DRUG", "DIS"), strict=True)]
+    logits = loaded.model.predict([find_candidates(doc, places, Limits(None))])
+    kept = WINDOWS[lengths]
+    moved = [Place(kept.index(p.start), kept.index(p.start) + 1, p.label) for p in places]
+    direct = Direct(folder)
+    for row, pair in zip(logits, (moved, moved[::-1]), strict=True):
+        assert np.allclose(row, direct([words[n] for n in kept], *pair), atol=1e-4)
 
 
 def test_spans_longer_than_the_window_keep_their_markers(folder):
