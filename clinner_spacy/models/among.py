@@ -18,6 +18,7 @@ from clinner_spacy.models.scatter import add_up
 
 Ints = NDArray[np.int64]
 Pairs = tuple[Floats2d, Ints, Ints]
+Look = Callable[[slice], Any]
 
 
 def among(width: int) -> Model[Pairs, Floats2d]:
@@ -34,27 +35,41 @@ def init(model: Model[Pairs, Floats2d], X: Pairs | None = None, Y: Floats2d | No
 
 
 def forward(model: Model[Pairs, Floats2d], X: Pairs, is_train: bool) -> tuple[Floats2d, Callable[[Floats2d], Any]]:
-    H: Any
-    H, heads, tails = X
-    ops: Any = model.ops  # its array types are none of numpy's
-    of_head, backprop_head = _maxima(ops, H, heads)
-    of_tail, backprop_tail = _maxima(ops, H, tails)
-    here, back = other_way(heads, tails)
-    turned = ops.alloc2f(*H.shape)
-    turned[here] = H[back]
-    Y, backprop_linear = model.layers[0](ops.xp.hstack([of_head, of_tail, turned]), is_train)
+    look, backprop_look = look_around(model.ops, *X)
+    Y, backprop_linear = model.layers[0](look(slice(None)), is_train)
+    return X[0] + Y, lambda dY: dY + backprop_look(backprop_linear(dY))
 
-    def backprop(dY: Floats2d) -> Any:
-        d_head, d_tail, d_turned = ops.xp.split(backprop_linear(dY), 3, axis=1)
-        dH = dY + backprop_head(d_head) + backprop_tail(d_tail)
-        dH[back] += d_turned[here]  # each pair is the reverse of one other at most
+
+def in_parts(model: Model[Pairs, Floats2d], X: Pairs, size: int) -> Iterator[tuple[slice, Floats2d]]:
+    """What the model predicts, for ``size`` pairs at a time, whose others may be anywhere."""
+    look, _ = look_around(model.ops, *X)
+    for start in range(0, len(X[0]), size):
+        part = slice(start, start + size)
+        yield part, X[0][part] + model.layers[0].predict(look(part))
+
+
+def look_around(ops: Any, H: Any, heads: Ints, tails: Ints) -> tuple[Look, Callable[[Any], Any]]:
+    """What pairs see, float (n, 3 * width) for a slice of them, and how its gradient, of all pairs, goes back to H."""
+    of_head, head, backprop_head = _maxima(ops, H, heads)
+    of_tail, tail, backprop_tail = _maxima(ops, H, tails)
+    back = other_way(heads, tails)
+
+    def look(part: slice) -> Any:
+        turned = H[back[part]] * ops.asarray2f((back[part] >= 0)[:, None])
+        return ops.xp.hstack([of_head[head[part]], of_tail[tail[part]], turned])
+
+    def backprop(dY: Any) -> Any:
+        d_head, d_tail, d_turned = ops.xp.split(dY, 3, axis=1)
+        dH = backprop_head(d_head) + backprop_tail(d_tail)
+        here = np.flatnonzero(back >= 0)
+        dH[back[here]] += d_turned[here]  # each pair is the reverse of one other at most
         return dH
 
-    return H + Y, backprop
+    return look, backprop
 
 
-def _maxima(ops: Any, H: Any, group: Ints) -> tuple[Any, Callable[[Any], Any]]:
-    """For each row the element-wise maximum over the rows of its group."""
+def _maxima(ops: Any, H: Any, group: Ints) -> tuple[Any, Ints, Callable[[Any], Any]]:
+    """The element-wise maximum over the rows of each group, and which of these is each row's."""
     order = np.argsort(group, kind="stable")
     _, member, counts = np.unique(group, return_inverse=True, return_counts=True)
     lengths = ops.asarray1i(counts)
@@ -65,31 +80,13 @@ def _maxima(ops: Any, H: Any, group: Ints) -> tuple[Any, Callable[[Any], Any]]:
         dH[order] = ops.backprop_reduce_max(add_up(ops, dY, member, len(counts)), which, lengths)
         return dH
 
-    return maxima[member], backprop
+    return maxima, member, backprop
 
 
-def other_way(heads: Ints, tails: Ints) -> tuple[Ints, Ints]:
-    """Which pairs (h, t) have a pair (t, h), and which it is: int (n,) each."""
+def other_way(heads: Ints, tails: Ints) -> Ints:
+    """For each pair (h, t) which is (t, h), int (n_pairs,); -1 where there is none."""
     base = int(max(heads.max(initial=0), tails.max(initial=0))) + 1
     key, turned = heads * base + tails, tails * base + heads
     order = np.argsort(key)
     place = np.minimum(np.searchsorted(key[order], turned), len(key) - 1)
-    here = np.flatnonzero(key[order][place] == turned)
-    return here, order[place[here]]
-
-
-def apart(heads: Ints, tails: Ints, size: int) -> Iterator[Ints]:
-    """Pairs, int (n,), in parts of ``size`` and as few more as it takes that no two parts share a span.
-
-    heads, tails: spans counted in the order of the text.
-    """
-    first, last = np.minimum(heads, tails), np.maximum(heads, tails)
-    order = np.argsort(first, kind="stable")
-    reach = np.maximum.accumulate(last[order])
-    cuts = 1 + np.flatnonzero(first[order][1:] > reach[:-1])
-    start = 0
-    while start < len(order):
-        at = np.searchsorted(cuts, start + size)
-        end = int(cuts[at]) if at < len(cuts) else len(order)
-        yield order[start:end]
-        start = end
+    return np.where(key[order][place] == turned, order[place], -1)

@@ -1,31 +1,37 @@
 """A torch LSTM in both directions over sequences of any lengths, kept without pickle.
 
-thinc has an LSTM of its own, but the gradient of 8.3's is not that of its output, and its wrapper of torch's reads
-padding, so that a sequence would depend on those beside it.
+thinc has an LSTM of its own, but the gradient of 8.3's is not that of its output; its wrapper of torch's reads padding,
+so that a sequence would depend on those beside it, and leaves its weights out when an optimizer's averages are used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load, save
-from thinc.api import ArgsKwargs, Model, PyTorchWrapper_v3
+from thinc.api import ArgsKwargs, Model
+from thinc.shims import PyTorchShim
 from thinc.types import Floats2d
 from thinc.util import torch2xp, xp2torch
 from torch import Tensor, cat, device, nn
 from torch.nn.utils.rnn import pack_sequence, unpack_sequence
 
+from clinner_spacy.models.averages import using
+from clinner_spacy.models.forks import check_fork
+
 Sequences = tuple[Floats2d, list[int]]
 
 
 def lstm(width: int, depth: int) -> Model[Sequences, Floats2d]:
-    """Input: float (n, width), sequences one after the other, and the length of each. Output: float (n, width)."""
-    model: Model[Sequences, Floats2d] = PyTorchWrapper_v3(
-        Sequential(width, depth), convert_inputs=convert_inputs, serialize_model=to_bytes, deserialize_model=from_bytes
-    )
-    model.set_dim("nO", width)
-    return model
+    """Input: float (n, width), sequences one after the other, and the length of each. Output: float (n, width).
+
+    width: even, since half of the output is of each direction.
+    """
+    shim = Shim(Sequential(width, depth), serialize_model=to_bytes, deserialize_model=from_bytes)
+    return Model("lstm", forward, dims={"nO": width}, shims=[shim])
 
 
 class Sequential(nn.Module):
@@ -42,11 +48,28 @@ class Sequential(nn.Module):
         return cat(unpack_sequence(packed))
 
 
-def convert_inputs(model: Model, X: Sequences, is_train: bool) -> tuple[ArgsKwargs, Callable[[ArgsKwargs], Any]]:
+class Shim(PyTorchShim):
+    @contextlib.contextmanager
+    def use_params(self, params: dict[Any, Any]) -> Iterator[None]:
+        with using(self._model, self.id, params):
+            yield
+
+
+def forward(
+    model: Model[Sequences, Floats2d], X: Sequences, is_train: bool
+) -> tuple[Floats2d, Callable[[Floats2d], Any]]:
     vectors, lengths = X
     shim: Any = model.shims[0]
-    given = xp2torch(vectors, requires_grad=is_train, device=shim.device)
-    return ArgsKwargs((given, lengths), {}), lambda gradient: torch2xp(gradient.args[0], ops=model.ops)
+    check_fork(shim.device)
+    given = ArgsKwargs((xp2torch(vectors, requires_grad=is_train, device=shim.device), lengths), {})
+    Y, backprop_torch = shim(given, is_train)
+
+    def backprop(dY: Floats2d) -> Any:
+        gradient = xp2torch(dY, device=shim.device)
+        return torch2xp(backprop_torch(ArgsKwargs(((Y,),), {"grad_tensors": gradient})).args[0], ops=model.ops)
+
+    found: Any = torch2xp(Y, ops=model.ops)
+    return found, backprop
 
 
 def to_bytes(module: nn.Module) -> bytes:
@@ -54,5 +77,8 @@ def to_bytes(module: nn.Module) -> bytes:
 
 
 def from_bytes(module: nn.Module, data: bytes, where: device) -> nn.Module:
-    module.load_state_dict(load(data))
+    try:
+        module.load_state_dict(load(data))
+    except (RuntimeError, SafetensorError) as error:  # thinc's models raise ValueError
+        raise ValueError(f"the LSTM is another ({type(error).__name__})") from error
     return module.to(where)

@@ -9,6 +9,8 @@ written. Pieces of all windows stand one after the other; only attention sees a 
 from __future__ import annotations
 
 import copy
+import functools
+import platform
 from typing import Any, NamedTuple
 
 import torch
@@ -73,18 +75,20 @@ class PackedEncoder:
         body: Any = getattr(module, "base_model", module)
         self.config = body.config
         self.dtype = dtype
-        self.embeddings: Any = cast_copy(body.embeddings, dtype).eval()
+        self.embeddings: Any = cast_copy(body.embeddings, dtype)
         self.layers = [_layer(layer, dtype) for layer in body.encoder.layer]
 
-    def __call__(self, ids: Tensor, lengths: Tensor) -> Tensor:
-        """ids: int (n_windows, length), padded; lengths: int (n_windows,). Returns the last layer, float (n_pieces,
-        width), windows one after the other without their padding."""
-        real = is_real(lengths, ids.shape[1])
-        X = self.embeddings(input_ids=ids)[real]
+    def __call__(self, ids: Tensor, lengths: Tensor, pieces: Tensor) -> Tensor:
+        """The last layer's vectors at ``pieces``, float (n_read, width).
+
+        ids: int (n_windows, length), padded. lengths: int (n_windows,). pieces: int (n_read,), counted in the flattened
+        ``ids``.
+        """
+        X = self.embeddings(input_ids=ids)[is_real(lengths, ids.shape[1])]
         windows = self._windows(lengths)
         for layer in self.layers:
             X = self._read(layer, X, windows)
-        return X
+        return X[place_of(pieces, lengths, ids.shape[1])]
 
     def _read(self, layer: Layer, X: Tensor, windows: Windows) -> Tensor:
         width, eps = (X.shape[1],), self.config.layer_norm_eps
@@ -131,19 +135,33 @@ def can_pack(config: Any, device: torch.device, dtype: torch.dtype) -> bool:
         and config.hidden_act == "gelu"
         and getattr(config, "position_embedding_type", "absolute") == "absolute"
         and not getattr(config, "is_decoder", False)
-        and torch.backends.mkldnn.is_available()
+        and not getattr(config, "pruned_heads", None)
+        and platform.machine().lower() in ("x86_64", "amd64")  # Arm's library has no GELU in its products: slow
+        and _has_products(dtype)
     )
 
 
+@functools.cache
+def _has_products(dtype: torch.dtype) -> bool:
+    """Whether this torch on this processor computes them: builds differ, so one is tried."""
+    X, W = torch.ones(2, 16, dtype=dtype), torch.eye(16, dtype=dtype)
+    try:
+        product = Product(torch.ops.mkldnn._reorder_linear_weight(W), torch.zeros(16, dtype=dtype))
+        return torch.equal(product.plus(product(X), X), X + X) and bool((product(X, "gelu") < X).all())
+    except (AttributeError, RuntimeError):
+        return False
+
+
 def cast_copy(module: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """A copy with parameters of ``dtype``, for inference; the module itself where that is what it has.
+    """A copy for inference, with parameters of ``dtype``; those that have it are shared with the module.
 
     Only parameters are cast: buffers such as rotary frequencies need their precision.
     """
-    if all(p.dtype is dtype for p in module.parameters()):
-        return module
-    cast = {id(p): nn.Parameter(p.detach().to(dtype), requires_grad=False) for p in module.parameters()}
-    return copy.deepcopy(module, cast)
+    cast = {
+        id(p): p if p.dtype is dtype else nn.Parameter(p.detach().to(dtype), requires_grad=False)
+        for p in module.parameters()
+    }
+    return copy.deepcopy(module, cast).eval()
 
 
 def _layer(layer: Any, dtype: torch.dtype) -> Layer:

@@ -18,7 +18,8 @@ from spacy.tokens import Doc
 from thinc.api import Dropout, HashEmbed, LayerNorm, Linear, Maxout, Mish, Model, chain, concatenate
 from thinc.types import Floats2d
 
-from clinner_spacy.models.among import among, apart
+from clinner_spacy.errors import ClinnerError
+from clinner_spacy.models.among import among, in_parts
 from clinner_spacy.models.lstm import lstm
 from clinner_spacy.models.range_max import RangeMax
 from clinner_spacy.models.scatter import add_up
@@ -29,7 +30,7 @@ from clinner_spacy.words.pieces import ragged_range
 Ints = NDArray[np.int64]
 Backprop = Callable[[Any], Any]
 
-#: About so many pairs are scored in one go when predicting, so that memory does not grow with the number of spans.
+#: Pairs scored in one go when predicting: of the others only one vector each is kept, some 1.5 KB a pair in all.
 CHUNK = 16384
 
 #: Words that are read in one go; all that are read together take as much room as the longest.
@@ -71,15 +72,17 @@ def build_span_pairs(
     tok2vec: any model that gives a vector a word, a listener too. width, depth: of the LSTM, in both directions, over
     each sentence's words joined with the types of their spans. hidden: width of a pair's vector. rows: of each
     feature's hash table. nO: the number of labels; the component sets it. Output: float (n_pairs, nO), logits of all
-    documents' pairs, one after the other.
+    documents' pairs, one after the other. Raises ClinnerError if the width is odd.
     """
+    if width % 2:
+        raise ClinnerError(f"width={width} of clinner.SpanPairs.v1 is odd, but half of it is read in each direction.")
     features: Model = concatenate(*[HashEmbed(FEATURE_WIDTH, rows, column=n, seed=n) for n in range(N_FEATURES)])
     return Model(
         "span_pairs",
         forward,
         init=init,
         dims={"nO": nO},
-        attrs={"width": width},
+        attrs={"width": width, "together": True},
         layers=[
             tok2vec,
             HashEmbed(width, TYPE_ROWS, column=0, seed=N_FEATURES),
@@ -117,23 +120,22 @@ def forward(model: Model[list[Candidates], Floats2d], X: list[Candidates], is_tr
     table = tabulate(X)
     words, backprop_words = _read_words(model, X, table, is_train)
     longest = int(max((table.end - table.start).max(initial=1), np.diff(table.between).max(initial=1)))
-    maxima = RangeMax(ops, words, longest)
+    maxima = RangeMax(ops, words, longest, is_train)
     spans, span_rows = maxima(table.start, table.end)
     spans = ops.xp.hstack([spans, words[table.start], words[table.end - 1]])
     as_head, backprop_head = head(spans, is_train)
     as_tail, backprop_tail = tail(spans, is_train)
 
-    def pairs(part: slice | Ints) -> tuple[Floats2d, Backprop]:
+    def alone(part: slice) -> tuple[Floats2d, Backprop]:
+        """Pairs by themselves, float (n, hidden)."""
         h, t = table.heads[part], table.tails[part]
         middle, middle_rows = maxima(*table.between[part].T)
         from_between, backprop_between = between(middle, is_train)
         from_features, backprop_features = features(ops.asarray2i(table.features[part], dtype="uint64"), is_train)
-        alone, backprop_join = join(as_head[h] + as_tail[t] + from_between + from_features, is_train)
-        together, backprop_others = others((alone, h, t), is_train)
-        Y, backprop_score = score(together, is_train)
+        H, backprop_join = join(as_head[h] + as_tail[t] + from_between + from_features, is_train)
 
-        def backprop(dY: Floats2d) -> Floats2d:
-            d_pair = backprop_join(backprop_others(backprop_score(dY)))
+        def backprop(dH: Floats2d) -> Floats2d:
+            d_pair = backprop_join(dH)
             backprop_features(d_pair)
             d_words = maxima.backprop(backprop_between(d_pair), middle_rows)
             d_spans = backprop_head(add_up(ops, d_pair, h, len(spans)))
@@ -144,17 +146,21 @@ def forward(model: Model[list[Candidates], Floats2d], X: list[Candidates], is_tr
             d_words += add_up(ops, d_last, table.end - 1, len(words))
             return backprop_words(d_words)
 
-        return Y, backprop
+        return H, backprop
 
     n_pairs = len(table.heads)
     if not n_pairs:  # a shared encoder still waits for a gradient
         return ops.alloc2f(0, model.get_dim("nO")), lambda dY: backprop_words(ops.alloc2f(*words.shape))
     if is_train:
-        return pairs(slice(0, n_pairs))
-    Y = ops.alloc2f(n_pairs, model.get_dim("nO"))
-    place = np.argsort(np.argsort(table.start, kind="stable"))
-    for part in apart(place[table.heads], place[table.tails], CHUNK):
-        Y[part] = pairs(part)[0]
+        H, backprop_alone = alone(slice(None))
+        together, backprop_others = others((H, table.heads, table.tails), is_train)
+        Y, backprop_score = score(together, is_train)
+        return Y, lambda dY: backprop_alone(backprop_others(backprop_score(dY)))
+    H, Y = ops.alloc2f(n_pairs, join.get_dim("nO")), ops.alloc2f(n_pairs, model.get_dim("nO"))
+    for start in range(0, n_pairs, CHUNK):
+        H[start : start + CHUNK] = alone(slice(start, start + CHUNK))[0]
+    for part, together in in_parts(others, (H, table.heads, table.tails), CHUNK):
+        Y[part] = score.predict(together)
     return Y, lambda dY: X
 
 

@@ -17,25 +17,28 @@ Ints = NDArray[np.int64]
 
 
 class RangeMax:
-    """Maxima over rows of ``X``, float (n_rows, width), and their gradient; no stretch has more than ``longest``."""
+    """Maxima over rows of ``X``, float (n_rows, width), and their gradient; no stretch has more than ``longest``.
 
-    def __init__(self, ops: Ops, X: Floats2d, longest: int) -> None:
-        self.ops, self.shape = ops, X.shape
+    is_train: keep where maxima come from, for :meth:`backprop`.
+    """
+
+    def __init__(self, ops: Ops, X: Floats2d, longest: int, is_train: bool) -> None:
+        self.ops, self.shape, self.is_train = ops, X.shape, is_train
         xp = ops.xp
-        rows: Any = xp.broadcast_to(xp.arange(X.shape[0], dtype="int32")[:, None], X.shape)
+        rows: Any = xp.broadcast_to(xp.arange(X.shape[0], dtype="int32")[:, None], X.shape) if is_train else None
         self.levels: list[tuple[Any, Any]] = [(X, rows)]
         step = 1
         while 2 * step <= longest:
             value, row = self.levels[-1]
-            self.levels.append(_larger(xp, value[:-step], row[:-step], value[step:], row[step:]))
+            self.levels.append(self._larger(value, row, slice(None, -step), slice(step, None)))
             step *= 2
 
     def __call__(self, start: Ints, end: Ints) -> tuple[Floats2d, Any]:
         """The maxima over rows ``start`` to ``end`` (int (n,) each, end exclusive), float (n, width), zeros where a
-        stretch is empty, and for :meth:`backprop` the row of each, int (n, width), -1 where it is empty."""
+        stretch is empty, and for :meth:`backprop` the row of each, int (n, width), -1 where it is empty, or None."""
         xp = self.ops.xp
         Y: Any = self.ops.alloc2f(len(start), self.shape[1])
-        rows: Any = xp.full(Y.shape, -1, dtype="int32")
+        rows: Any = xp.full(Y.shape, -1, dtype="int32") if self.is_train else None
         length = end - start
         level = np.where(length > 0, np.frexp(np.maximum(length, 1))[1] - 1, -1)
         for n in range(int(level.max(initial=-1)) + 1):
@@ -43,7 +46,9 @@ class RangeMax:
             if len(which):
                 value, row = self.levels[n]
                 low, high = start[which], end[which] - 2**n
-                Y[which], rows[which] = _larger(xp, value[low], row[low], value[high], row[high])
+                Y[which], found = self._larger(value, row, low, high)
+                if self.is_train:
+                    rows[which] = found
         return Y, rows
 
     def backprop(self, dY: Any, rows: Any) -> Floats2d:
@@ -56,7 +61,10 @@ class RangeMax:
         self.ops.scatter_add(dX, flat.ravel()[there], dY.reshape(-1, 1)[there])
         return self.ops.reshape2f(dX, self.shape[0], width)
 
-
-def _larger(xp: Any, a: Any, row_a: Any, b: Any, row_b: Any) -> tuple[Any, Any]:
-    take = b > a
-    return xp.where(take, b, a), xp.where(take, row_b, row_a)
+    def _larger(self, value: Any, row: Any, first: Any, second: Any) -> tuple[Any, Any]:
+        """Of the rows ``first`` and ``second`` of a level the larger values, and where they come from."""
+        xp = self.ops.xp
+        if not self.is_train:
+            return xp.maximum(value[first], value[second]), None
+        take = value[second] > value[first]
+        return xp.where(take, value[second], value[first]), xp.where(take, row[second], row[first])

@@ -17,18 +17,19 @@ from thinc.util import torch2xp, xp2torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from clinner_spacy.models.averages import using
 from clinner_spacy.models.encoder import Encoder, encoder_from_bytes, encoder_to_bytes, freeze
 from clinner_spacy.models.forks import check_fork
-from clinner_spacy.models.packed import PackedEncoder, can_pack, cast_copy, place_of
+from clinner_spacy.models.packed import PackedEncoder, can_pack, cast_copy
 from clinner_spacy.models.precision import choose_device, choose_dtype
 from clinner_spacy.words.batches import Batch
 
 #: mallopt's number for the size from which a block is mapped by itself; see mallopt(3).
 M_MMAP_THRESHOLD = -3
 
-#: Tokens the encoder reads in one call unless told otherwise; on a processor, what its caches hold is read fastest.
+#: Tokens the encoder reads in one call unless told otherwise; what a processor core's caches hold is read fastest.
 BATCH_TOKENS = 8192
-BATCH_TOKENS_CPU = 2048
+BATCH_TOKENS_CORE = 1024
 
 
 class EncoderShim(Shim):
@@ -57,13 +58,14 @@ class EncoderShim(Shim):
     def predict(self, batch: Batch) -> Tensor:
         """The vectors of a batch's readings, float (n_read, width), on the device, in the precision of inference."""
         check_fork(self.device)
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast(self.device.type, enabled=False):
             return read(self._for_inference(), *self._tensors(batch))
 
     def batch_tokens(self, asked: int | None, is_train: bool) -> int:
         """The tokens of a batch, padding included: those asked for, or what suits the device."""
-        on_cpu = not is_train and self.device.type == "cpu"
-        return asked or (BATCH_TOKENS_CPU if on_cpu else BATCH_TOKENS)
+        if asked or is_train or self.device.type != "cpu":
+            return asked or BATCH_TOKENS
+        return min(max(2, torch.get_num_threads()) * BATCH_TOKENS_CORE, BATCH_TOKENS)
 
     def begin_update(self, batches: list[Batch]) -> tuple[Tensor, Callable[[Any], None]]:
         """The vectors of all batches' readings, float32 (n_read, width), and how to take their gradient back.
@@ -97,8 +99,6 @@ class EncoderShim(Shim):
             dtype = choose_dtype(self.precision, self.device)
             packed = self.encoder is not None and can_pack(self.encoder.config, self.device, dtype)
             self._reader = PackedEncoder(self._model, dtype) if packed else cast_copy(self._model, dtype)
-        if isinstance(self._reader, nn.Module):  # the module itself in float32, which training may have left as it was
-            self._reader.eval()
         return self._reader
 
     # Learning
@@ -114,21 +114,16 @@ class EncoderShim(Shim):
                 # In place: a new tensor around the optimizer's array would hold on to the old one, step after step.
                 parameter.data.copy_(xp2torch(value, device=parameter.device))
                 parameter.grad = None
-        self._reader = None
+                self._reader = None
 
     @contextlib.contextmanager
     def use_params(self, params: dict[Any, Any]) -> Iterator[None]:
         """Compute with other weights for a while, such as an optimizer's averages, keyed by (shim id, name)."""
-        own = dict(self._model.named_parameters()) if self._model is not None else {}
-        swapped = {name: own[name].data for name in own if (self.id, name) in params}
-        for name, value in swapped.items():
-            own[name].data = xp2torch(params[self.id, name], device=value.device)
-        self._reader = None if swapped else self._reader
         try:
-            yield
+            with using(self._model, self.id, params) as swapped:
+                self._reader = None if swapped else self._reader
+                yield
         finally:
-            for name, value in swapped.items():
-                own[name].data = value
             self._reader = None if swapped else self._reader
 
     # Moving and keeping
@@ -172,7 +167,7 @@ def read(encoder: nn.Module | PackedEncoder, ids: Tensor, lengths: Tensor, piece
     lengths: int (n,), pieces a window without padding, on the host.
     """
     if isinstance(encoder, PackedEncoder):
-        return encoder(ids, lengths)[place_of(pieces, lengths, ids.shape[1])]
+        return encoder(ids, lengths, pieces)
     full = int(lengths.min()) == ids.shape[1]
     mask = None if full else (torch.arange(ids.shape[1])[None, :] < lengths[:, None]).long().to(ids.device)
     return encoder(input_ids=ids, attention_mask=mask)[0].flatten(0, 1)[pieces]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -20,7 +20,7 @@ from clinner_spacy.checkpoints.pipeline_dir import strings
 from clinner_spacy.checkpoints.relations import load_relations
 from clinner_spacy.corpora.extension import set_relations_extension
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.pipeline.saved import SavedPipe
+from clinner_spacy.pipeline.saved import MAX_WORDS, SavedPipe, by_words
 from clinner_spacy.relations.candidates import Candidates, Limits, Place, find_candidates
 from clinner_spacy.relations.decode import PairRelation, best_relations
 from clinner_spacy.relations.gold import gold_spans, gold_targets, lost, relations_of_doc
@@ -133,7 +133,8 @@ class ClinicalRelations(SavedPipe):
 
     Candidates are ordered pairs of spans that share a sentence (unless ``within_sentence`` is false) and have at most
     ``max_distance`` words between them (None: any number). A model trained here keeps the (head label, tail label)
-    pairs of its training data; ``pairs`` narrows them, or those of a published model, which has none of its own.
+    pairs of its training data; ``pairs`` narrows them, or those of a published model, which has none of its own. The
+    limits belong to what a model has learned from: it may look at a pair among the others.
 
     negatives: how many pairs in no relation are learned from for each in one, drawn anew for each batch and weighted
     so that the loss stays the same in the mean; None for all.
@@ -189,8 +190,14 @@ class ClinicalRelations(SavedPipe):
     def limits(self) -> Limits:
         """What makes two spans a candidate pair."""
         known = None if self.cfg["pairs"] is None else frozenset((head, tail) for head, tail in self.cfg["pairs"])
-        pairs = self.pairs if known is None else known if self.pairs is None else known & self.pairs
+        asked = None if self._together else self.pairs
+        pairs = asked if known is None else known if asked is None else known & asked
         return Limits(self.max_distance, self.within_sentence, pairs)
+
+    @property
+    def _together(self) -> bool:
+        """Whether the model looks at a pair among all others, so that none may be left out before it has."""
+        return self.model is not None and bool(self.model.attrs.get("together"))
 
     # Prediction
 
@@ -204,12 +211,24 @@ class ClinicalRelations(SavedPipe):
     ) -> list[list[PairRelation]]:
         """The relations between any spans of the documents, by their index, that score at least ``threshold``."""
         self.load()
-        limits = self.limits
-        found = [find_candidates(doc, places, limits) for doc, places in zip(docs, spans, strict=True)]
-        if not any(len(c.heads) for c in found):
-            return [[] for _ in found]
-        scores = self.model.ops.to_numpy(self.model.predict(found))
-        return best_relations(found, scores, self.cfg["labels"], self.cfg["null"], threshold)
+        docs, places = list(docs), iter(spans)
+        return [found for batch in by_words(docs, MAX_WORDS) for found in self._relate(batch, places, threshold)]
+
+    def _relate(
+        self, docs: Sequence[Doc], spans: Iterator[Sequence[Place]], threshold: float
+    ) -> list[list[PairRelation]]:
+        candidates = [find_candidates(doc, next(spans), self.limits) for doc in docs]
+        with_pairs = [c for c in candidates if len(c.heads)]
+        if not with_pairs:
+            return [[] for _ in docs]
+        scores = self.model.ops.to_numpy(self.model.predict(with_pairs))
+        found = best_relations(candidates, scores, self.cfg["labels"], self.cfg["null"], threshold)
+        if self.pairs is None:
+            return found
+        return [
+            [r for r in relations if (c.spans[r.head].label, c.spans[r.tail].label) in self.pairs]
+            for c, relations in zip(candidates, found, strict=True)
+        ]
 
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[Sequence[PairRelation]]) -> None:
         """Add relations to ``doc._.relations``; what stands there stays, and is not added twice."""
@@ -244,8 +263,12 @@ class ClinicalRelations(SavedPipe):
                     f'doc.spans["{self.spans_key}"]; read a corpus that has, such as brat with R lines.'
                 )
             self._set_cfg({"labels": [NULL, *names], "null": True, "pairs": None})
-        pairs = labels["pairs"] if labels else sorted({(h, t) for label, h, t in seen if label in self.labels})
-        self._set_cfg(self.cfg | {"pairs": [list(pair) for pair in pairs]})
+        if labels:
+            self._set_cfg(self.cfg | {"pairs": labels["pairs"]})
+        elif seen:  # without, a checkpoint is only read
+            pairs = sorted({(h, t) for label, h, t in seen if label in self.labels})
+            asked = [list(pair) for pair in pairs if self.pairs is None or pair in self.pairs]
+            self._set_cfg(self.cfg | {"pairs": asked})
         self._report_lost(get_examples())
         if new:
             self.model.set_dim("nO", len(self.cfg["labels"]), force=True)
@@ -323,6 +346,12 @@ class ClinicalRelations(SavedPipe):
         targets = gold_targets(candidates, relations, labels, null)
         if null:
             kept, weights = keep_some(targets, self.negatives, self._random)
+            if self._together:  # the others are seen, but teach nothing
+                left_out = np.delete(np.arange(len(targets)), kept)
+                targets[left_out] = 0.0
+                every = np.zeros(len(targets), dtype=np.float32)
+                every[kept] = weights
+                return candidates, targets, every
         else:  # what is in no relation has nothing to teach
             kept = np.flatnonzero(targets.any(axis=1))
             weights = np.ones(len(kept), dtype=np.float32)

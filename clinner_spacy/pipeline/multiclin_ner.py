@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -22,14 +22,11 @@ from clinner_spacy.models.heads import resize_heads
 from clinner_spacy.pipeline.annotate import Prediction, annotate_ents, annotate_spans
 from clinner_spacy.pipeline.learn import gold_tags, tagging_loss
 from clinner_spacy.pipeline.predict import predictions
-from clinner_spacy.pipeline.saved import SavedPipe
+from clinner_spacy.pipeline.saved import MAX_WORDS, SavedPipe, by_words
 
 Annotate = Literal["spans", "ents", "both"]
 
 DEFAULT_SPANS_KEY = "sc"
-
-#: Words that the model is given at a time; spaCy's batches count documents, however long they are.
-MAX_WORDS = 50_000
 
 
 @Language.factory(
@@ -182,7 +179,7 @@ class MultiClinNER(SavedPipe):
         self.load()
         tagset, transitions, ops = self.tagset, self._transitions(), self.model.ops
         found: list[list[Prediction]] = []
-        for batch in _by_words(docs, MAX_WORDS):
+        for batch in by_words(docs, MAX_WORDS):
             if any(len(doc) for doc in batch):
                 scores = [ops.to_numpy(score) for score in self.model.predict(batch)]
                 found += predictions(batch, scores, tagset, self.threshold, transitions)
@@ -321,17 +318,3 @@ class MultiClinNER(SavedPipe):
 
     def _check_size(self, model: Model, cfg: dict[str, Any], source: str) -> None:
         check_columns(model, cfg["tasks"], source)
-
-
-def _by_words(docs: Iterable[Doc], size: int) -> Iterator[list[Doc]]:
-    """Documents in their order, in batches of up to ``size`` words; a longer one stands alone."""
-    batch: list[Doc] = []
-    words = 0
-    for doc in docs:
-        if batch and words + len(doc) > size:
-            yield batch
-            batch, words = [], 0
-        batch.append(doc)
-        words += len(doc)
-    if batch:
-        yield batch

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import srsly
 from spacy.pipeline import TrainablePipe
+from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import Model
 
@@ -16,6 +17,9 @@ from clinner_spacy.checkpoints.published import rebuild
 from clinner_spacy.errors import DAMAGE, ClinnerError
 from clinner_spacy.files import replacing
 from clinner_spacy.models.weights import model_from_bytes, model_to_bytes
+
+#: Words that the model is given at a time; spaCy's batches count documents, however long they are.
+MAX_WORDS = 50_000
 
 
 class SavedPipe(TrainablePipe):
@@ -113,3 +117,17 @@ class SavedPipe(TrainablePipe):
     def _check_size(self, model: Model, cfg: dict[str, Any], source: str) -> None:
         """Raise ClinnerError if the weights in ``source`` are not for the labels of ``cfg``."""
         raise NotImplementedError
+
+
+def by_words(docs: Iterable[Doc], size: int) -> Iterator[list[Doc]]:
+    """Documents in their order, in batches of up to ``size`` words; a longer one stands alone."""
+    batch: list[Doc] = []
+    words = 0
+    for doc in docs:
+        if batch and words + len(doc) > size:
+            yield batch
+            batch, words = [], 0
+        batch.append(doc)
+        words += len(doc)
+    if batch:
+        yield batch

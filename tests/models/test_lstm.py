@@ -4,11 +4,13 @@ import copy
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load
+from thinc.api import Adam
 
-from clinner_spacy.models.lstm import lstm
+from clinner_spacy.models.lstm import Sequential, from_bytes, lstm, to_bytes
 
 LAYER = lstm(6, depth=2)
 
@@ -59,3 +61,26 @@ def test_kept_as_safetensors():
     for same in (other, copy.deepcopy(LAYER)):
         assert np.array_equal(same.predict((sequences([4]), [4])), LAYER.predict((sequences([4]), [4])))
     assert load(LAYER.shims[0]._serialize_model(LAYER.shims[0]._model))
+
+
+def test_averages_are_used():
+    layer = lstm(4, depth=1)
+    X = (sequences([3])[:, :4].copy(), [3])
+    before = layer.predict(X)
+    optimizer = Adam(0.1, use_averages=True)
+    for _ in range(3):
+        Y, backprop = layer.begin_update(X)
+        backprop(np.ones_like(Y))
+        layer.finish_update(optimizer)
+        optimizer.step_schedules()
+    after = layer.predict(X)
+    assert not np.allclose(after, before)
+    with layer.use_params(optimizer.averages):
+        assert not np.allclose(layer.predict(X), after)
+    assert np.array_equal(layer.predict(X), after)
+
+
+@pytest.mark.parametrize("data", [b"nothing", to_bytes(Sequential(6, depth=1))], ids=["damaged", "depth"])
+def test_other_weights_are_refused(data):
+    with pytest.raises(ValueError, match="LSTM is another"):
+        from_bytes(Sequential(6, depth=2), data, torch.device("cpu"))

@@ -10,9 +10,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clinner_spacy.models import packed
 from clinner_spacy.models.encoder import Encoder, read_encoder, read_tagger
 from clinner_spacy.models.packed import ALIGNED, PackedEncoder, can_pack
-from clinner_spacy.models.shim import BATCH_TOKENS, BATCH_TOKENS_CPU, EncoderShim, read
+from clinner_spacy.models.shim import BATCH_TOKENS, EncoderShim, read
 from clinner_spacy.words.batches import Batch
 from tests.tiny import save_encoder, save_tagger
 
@@ -74,6 +75,7 @@ def test_a_tagger_is_packed_too(tmp_path):
         ({"hidden_act": "relu"}, CPU, torch.float32),
         ({"position_embedding_type": "relative_key"}, CPU, torch.float32),
         ({"is_decoder": True}, CPU, torch.float32),
+        ({"pruned_heads": {0: [1]}}, CPU, torch.float32),
         ({"model_type": "electra"}, CPU, torch.float32),
         ({}, CPU, torch.float16),
         ({}, torch.device("cuda"), torch.bfloat16),
@@ -90,6 +92,16 @@ def test_the_shim_packs_what_it_can(tmp_path, kind):
     shim = EncoderShim("fp32", None, False)
     shim.fill(read_encoder(save_encoder(tmp_path, kind)))
     assert isinstance(shim._for_inference(), PackedEncoder) is (kind in PACKED)
+
+
+def test_a_torch_without_these_products_runs_the_module(tmp_path, monkeypatch):
+    shim = EncoderShim("fp32", None, False)
+    shim.fill(read_encoder(save_encoder(tmp_path)))
+    expected = shim.predict(batch())
+    monkeypatch.setattr(packed, "_has_products", lambda dtype: False)
+    shim.fill(shim.encoder)
+    assert not isinstance(shim._for_inference(), PackedEncoder)
+    assert torch.allclose(shim.predict(batch()), expected, rtol=1e-4, atol=1e-4)
 
 
 def batch() -> Batch:
@@ -110,6 +122,33 @@ def test_new_weights_are_packed_anew(encoder):
     assert torch.allclose(shim.predict(batch()), expected, rtol=1e-4, atol=1e-4)
 
 
+def test_frozen_weights_are_packed_once(encoder):
+    shim = EncoderShim("fp32", None, True)
+    shim.fill(encoder)
+    reader = shim._for_inference()
+    shim.begin_update([batch()])
+    shim.finish_update(lambda key, weights, gradient: (weights, gradient))
+    assert shim._for_inference() is reader
+
+
+def test_predicting_leaves_training_as_it_was(encoder):
+    shim = EncoderShim("fp32", None, False)
+    shim.fill(encoder)
+    encoder.module.train()
+    shim.predict(batch())
+    assert all(part.training for part in encoder.module.modules())
+    encoder.module.eval()
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_autocast_around_it_changes_nothing(encoder, precision):
+    shim = EncoderShim(precision, None, False)
+    shim.fill(encoder)
+    expected = shim.predict(batch())
+    with torch.autocast("cpu"):
+        assert torch.equal(shim.predict(batch()), expected)
+
+
 def test_a_shim_can_be_pickled_after_a_prediction(encoder):
     shim = EncoderShim("bf16", None, False)
     shim.fill(encoder)
@@ -117,9 +156,12 @@ def test_a_shim_can_be_pickled_after_a_prediction(encoder):
     assert torch.equal(pickle.loads(pickle.dumps(shim)).predict(batch()), expected)
 
 
-def test_tokens_a_batch(encoder):
+def test_tokens_a_batch(encoder, monkeypatch):
     shim = EncoderShim("fp32", None, False)
     shim.fill(encoder)
-    assert shim.batch_tokens(None, is_train=False) == BATCH_TOKENS_CPU
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    assert shim.batch_tokens(None, is_train=False) == 2048
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
+    assert shim.batch_tokens(None, is_train=False) == BATCH_TOKENS
     assert shim.batch_tokens(None, is_train=True) == BATCH_TOKENS
     assert shim.batch_tokens(77, is_train=False) == shim.batch_tokens(77, is_train=True) == 77

@@ -16,8 +16,10 @@ def test_maxima_and_gradient_are_those_of_a_plain_comparison(n_rows, stretches):
     X = np.random.default_rng(n_rows).normal(size=(n_rows, 5)).astype("f")
     start = np.asarray([min(a, n_rows) for a, _ in stretches], dtype=np.int64)
     end = np.asarray([min(a + n, n_rows) for a, n in stretches], dtype=np.int64)
-    maxima = RangeMax(OPS, X, int((end - start).max(initial=1)))
+    longest = int((end - start).max(initial=1))
+    maxima = RangeMax(OPS, X, longest, is_train=True)
     Y, rows = maxima(start, end)
+    assert np.array_equal(RangeMax(OPS, X, longest, is_train=False)(start, end)[0], Y)
     expected = np.zeros_like(X)
     dY = np.random.default_rng(1).normal(size=Y.shape).astype("f")
     for n, (a, b) in enumerate(zip(start, end, strict=True)):
