@@ -6,10 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import spacy
 
-from tests.tiny import TEXT, save_dt4h, save_tagger
+from tests.pipeline.conftest import NOTES, gold, tagger, train
+from tests.tiny import TEXT, save_dt4h, save_relations, save_tagger
 
 RUN = """
 import socket, sys
@@ -18,7 +21,7 @@ socket.socket.connect = socket.create_connection = refuse
 import spacy
 nlp = spacy.load(sys.argv[1])
 doc = nlp(sys.argv[2])
-print(nlp.lang, len(doc.spans["sc"]) > 0)
+print(nlp.lang, len(doc.spans["sc"]), len(doc._.relations) if doc.has_extension("relations") else 0)
 """
 
 
@@ -42,12 +45,31 @@ def test_an_exported_checkpoint_as_a_package(tmp_path, kind):
     multiclin = (sys.executable, "-c", "from clinner_spacy.cli import main; main()")
     sh(*multiclin, "export", checkpoint, tmp_path / "pipeline", "--lang", "es", *settings)
     shutil.rmtree(source)
-    (tmp_path / "package").mkdir()
-    package = (sys.executable, "-m", "spacy", "package", tmp_path / "pipeline", tmp_path / "package")
-    sh(*package, "--name", kind, "--version", "1.0.0", "--build", "none")
-    sources = tmp_path / "package" / f"es_{kind}-1.0.0"
+    lang, spans, _ = as_a_package(tmp_path, kind, TEXT[0])
+    assert lang == "es" and int(spans) > 0
+
+
+@pytest.mark.slow
+def test_mentions_and_relations_as_a_package(tmp_path):
+    nlp = spacy.blank("es")
+    nlp.add_pipe("multiclin_ner", config={"checkpoint": None, "model": tagger()})
+    train(nlp, [gold(nlp, *note) for note in NOTES])
+    types = {"SYMPTOM": "DIS", "DISEASE": "DIS", "PROCEDURE": "CHE"}
+    checkpoint = save_relations(tmp_path / "published")
+    nlp.add_pipe("clinical_relations", config={"checkpoint": str(checkpoint), "types": types, "threshold": 0.0})
+    nlp.to_disk(tmp_path / "pipeline")
+    shutil.rmtree(checkpoint)
+    assert as_a_package(tmp_path, "related", NOTES[0][0]) == ["es", "2", "2"]
+
+
+def as_a_package(folder: Path, name: str, text: str) -> list[str]:
+    """Package and install the pipeline in ``folder``; its language and how many spans and relations it finds."""
+    (folder / "package").mkdir()
+    package = (sys.executable, "-m", "spacy", "package", folder / "pipeline", folder / "package")
+    sh(*package, "--name", name, "--version", "1.0.0", "--build", "none")
+    sources = folder / "package" / f"es_{name}-1.0.0"
     assert "clinner-spacy" in (sources / "meta.json").read_text()
     pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation")
-    sh(*pip, "--target", tmp_path / "site", sources)
-    found = sh(sys.executable, "-c", RUN, f"es_{kind}", TEXT[0], PYTHONPATH=str(tmp_path / "site"), HF_HUB_OFFLINE="1")
-    assert found.split() == ["es", "True"]
+    sh(*pip, "--target", folder / "site", sources)
+    run = (sys.executable, "-c", RUN, f"es_{name}", text)
+    return sh(*run, PYTHONPATH=str(folder / "site"), HF_HUB_OFFLINE="1").split()
