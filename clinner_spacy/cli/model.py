@@ -65,11 +65,11 @@ def build_nlp(
         component.annotate = "spans"
         if threshold is not None:
             component.threshold = threshold
-    for _, component in nlp.pipeline:
-        if isinstance(component, SavedPipe):
-            component.load()  # here, before processes that would each read them
-        if isinstance(component, TrainablePipe):  # a shared encoder, too
-            place(component.model, device, precision)
+    for _, pipe in nlp.pipeline:
+        if isinstance(pipe, SavedPipe):
+            pipe.load()  # here, before processes fork that would each read them
+        if isinstance(pipe, TrainablePipe):  # a shared encoder, too
+            place(pipe.model, device, precision)
     if words == "whitespace":
         nlp.tokenizer = Tokenizer(nlp.vocab)  # without rules
     nlp.max_length = sys.maxsize  # spaCy's limit is for its parser
