@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, cast
 
 import numpy as np
@@ -29,7 +30,7 @@ from clinner_spacy.words.batches import Batch
 #: Pieces a pair, special tokens included, unless the config or the encoder's positions say otherwise.
 DEFAULT_WINDOW = 512
 
-#: Pairs marked at once when predicting, so that memory does not grow with the number of spans.
+#: Pairs marked and read at once when predicting, so that memory does not grow with the number of spans.
 CHUNK = 8192
 
 
@@ -138,11 +139,15 @@ def forward(
     shim, head = shim_of(model), model.layers[0]
     ops: Any = model.ops  # its array types are none of numpy's
     if not is_train:
-        parts = [_predict(model, part) for part in split_pairs(X, CHUNK)]
+        every = mark_all(model, X)
+        parts = []
+        while part := list(islice(every, CHUNK)):
+            parts.append(_predict(model, part))
         return ops.xp.vstack(parts) if parts else ops.alloc2f(0, model.get_dim("nO")), lambda dY: X
-    marked, batches, order = prepare(model, X, is_train)
-    if not batches:
+    marked = list(mark_all(model, X))
+    if not marked:
         return ops.alloc2f(0, model.get_dim("nO")), lambda dY: X
+    batches, order = fill_batches(model, marked, is_train)
     lengths = ops.asarray1i(_lengths(marked, order))
     vectors, backprop_vectors = shim.begin_update(batches)
     pooled, which = ops.reduce_max(cast(Floats2d, torch2xp(vectors, ops=ops)), lengths)
@@ -156,11 +161,11 @@ def forward(
     return _in_order(ops, by_length, order), backprop
 
 
-def _predict(model: Model[list[Candidates], Floats2d], X: list[Candidates]) -> Floats2d:
-    """Logits of a chunk, pooled batch by batch: only a vector a span stays from each."""
+def _predict(model: Model[list[Candidates], Floats2d], marked: list[Marked]) -> Floats2d:
+    """Logits of some pairs, pooled batch by batch: only a vector a span stays from each."""
     shim = shim_of(model)
     ops: Any = model.ops
-    marked, batches, order = prepare(model, X, is_train=False)
+    batches, order = fill_batches(model, marked, is_train=False)
     pooled, done = [], 0
     for batch in batches:
         lengths = _lengths(marked, order[done : done + len(batch.ids)])
@@ -171,10 +176,8 @@ def _predict(model: Model[list[Candidates], Floats2d], X: list[Candidates]) -> F
     return _in_order(ops, by_length, order)
 
 
-def prepare(
-    model: Model[list[Candidates], Floats2d], X: list[Candidates], is_train: bool
-) -> tuple[list[Marked], list[Batch], Ints]:
-    """Put markers around the spans of each pair, and fill batches."""
+def mark_all(model: Model[list[Candidates], Floats2d], X: list[Candidates]) -> Iterator[Marked]:
+    """The pieces of each pair with markers around its spans, one pair after the other."""
     encoder, settings = shim_of(model).encoder, model.attrs["settings"]
     if encoder is None:
         raise ClinnerError(
@@ -182,26 +185,16 @@ def prepare(
         )
     labels = sorted({c.spans[n].label for c in X for n in np.union1d(c.heads, c.tails).tolist()})
     markers = marker_ids(encoder.pieces.tokenizer, labels, settings.types, settings.name)
-    marked = list(mark_pairs(X, encoder.pieces, markers, window_size(settings, encoder)))
-    return marked, *batch_marked(marked, encoder, shim_of(model).batch_tokens(settings.batch_tokens, is_train))
+    return mark_pairs(X, encoder.pieces, markers, window_size(settings, encoder))
 
 
-def split_pairs(X: list[Candidates], size: int) -> Iterator[list[Candidates]]:
-    """Candidates of ``size`` pairs at most, in order."""
-    part: list[Candidates] = []
-    room = size
-    for c in X:
-        done = 0
-        while done < len(c.heads):
-            pairs = slice(done, done + room)
-            part.append(c._replace(heads=c.heads[pairs], tails=c.tails[pairs]))
-            done += len(part[-1].heads)
-            room -= len(part[-1].heads)
-            if not room:
-                yield part
-                part, room = [], size
-    if part:
-        yield part
+def fill_batches(
+    model: Model[list[Candidates], Floats2d], marked: list[Marked], is_train: bool
+) -> tuple[list[Batch], Ints]:
+    """Batches for the encoder, and the order in which they hold the pairs."""
+    shim = shim_of(model)
+    batch_tokens = shim.batch_tokens(model.attrs["settings"].batch_tokens, is_train)
+    return batch_marked(marked, cast(Encoder, shim.encoder), batch_tokens)
 
 
 def _lengths(marked: list[Marked], order: Ints) -> Ints:

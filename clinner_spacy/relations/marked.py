@@ -81,7 +81,10 @@ def mark_pairs(
     X: Sequence[Candidates], pieces: PieceTokenizer, markers: Mapping[str, list[int]], size: int
 ) -> Iterator[Marked]:
     """The pieces of each pair's sentence with four markers; of more than ``size`` pieces those chosen by
-    :func:`choose`. A pair that crosses sentences has all of them, from the head's to the tail's."""
+    :func:`choose`. A pair that crosses sentences has all of them, from the head's to the tail's.
+
+    Documents are cut once; beyond that, a pair costs no more in a long document or sentence than in a short one.
+    """
     cut = pieces([c.doc for c in X], size)
     piece_at = np.concatenate([[0], np.cumsum(cut.counts)])
     n_words = 0
@@ -90,8 +93,10 @@ def mark_pairs(
         n_words += len(c.doc)
         for h, t in zip(c.heads.tolist(), c.tails.tolist(), strict=True):
             head, tail = c.spans[h], c.spans[t]
-            first, last = stretch(c.sentences, min(head.start, tail.start), max(head.end, tail.end))
-            yield mark(cut.ids[at[first] : at[last]], at - at[first], head, tail, markers, size)
+            start, end = min(head.start, tail.start), max(head.end, tail.end)
+            first, last = stretch(c.sentences, start, end)
+            begin, stop = max(at[first], at[start] - size), min(at[last], at[end] + size)  # farther none is chosen
+            yield mark(cut.ids[begin:stop], at, head, tail, markers, size, int(begin))
 
 
 def stretch(sentences: Ints, start: int, end: int) -> tuple[int, int]:
@@ -100,10 +105,12 @@ def stretch(sentences: Ints, start: int, end: int) -> tuple[int, int]:
     return first, int(np.searchsorted(sentences, sentences[end - 1], "right"))
 
 
-def mark(ids: Ints, at: Ints, head: Place, tail: Place, markers: Mapping[str, list[int]], size: int) -> Marked:
+def mark(
+    ids: Ints, at: Ints, head: Place, tail: Place, markers: Mapping[str, list[int]], size: int, begin: int = 0
+) -> Marked:
     """Put the markers of one pair into its text's pieces.
 
-    at: int (n_words + 1,), where each word of the Doc begins in ``ids``.
+    at: int (n_words + 1,), where each word of the Doc begins among pieces of which ``ids`` are those from ``begin`` on.
     """
     events = sorted(
         event
@@ -114,8 +121,9 @@ def mark(ids: Ints, at: Ints, head: Place, tail: Place, markers: Mapping[str, li
         )
     )
     inserted = [markers[(head, tail)[e.side].label][2 * e.side + (not e.opens)] for e in events]
-    marked = np.insert(ids, [int(at[e.word]) for e in events], inserted)
-    place = {(e.side, e.opens): int(at[e.word]) + n for n, e in enumerate(events)}
+    before = [int(at[e.word]) - begin for e in events]
+    marked = np.insert(ids, before, inserted)
+    place = {(e.side, e.opens): before[n] + n for n, e in enumerate(events)}
     edges = np.asarray(sorted(place.values()))
     kept = np.arange(len(marked)) if len(marked) <= size else choose(len(marked), edges, size)
     of = [np.flatnonzero((kept >= place[side, True]) & (kept <= place[side, False])) for side in (0, 1)]

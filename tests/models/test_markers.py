@@ -17,9 +17,10 @@ from transformers import AutoConfig, AutoModel
 
 from clinner_spacy.checkpoints.relations import load_relations
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.models.markers import split_pairs
+from clinner_spacy.models import markers
 from clinner_spacy.relations.candidates import Limits, Place, find_candidates
 from clinner_spacy.relations.marked import choose, mark
+from clinner_spacy.words.pieces import PieceTokenizer
 from tests.tiny import save_relations
 
 NLP = spacy.blank("es")
@@ -179,13 +180,16 @@ def test_the_window_holds_the_markers_and_what_is_between_them_first(n_pieces, d
         assert (np.diff(kept) == 1).all()
 
 
-def test_pairs_are_split_in_order():
+def test_pairs_read_a_few_at_once_keep_their_order_and_their_documents_are_cut_once(folder, monkeypatch):
+    loaded = load_relations(str(folder), types=CODE, precision="fp32")
     doc = Doc(NLP.vocab, words=WORDS)
     X = [find_candidates(doc, SPANS[:n], Limits()) for n in (3, 0, 4, 2)]
-    parts = list(split_pairs(X, 5))
-    assert [sum(len(c.heads) for c in part) for part in parts] == [5, 5, 5, 5]
-    flat = [(h, t) for part in parts for c in part for h, t in zip(c.heads, c.tails, strict=True)]
-    assert flat == [(h, t) for c in X for h, t in zip(c.heads, c.tails, strict=True)]
+    whole = loaded.model.predict(X)
+    cuts, cut = [], PieceTokenizer.__call__
+    monkeypatch.setattr(PieceTokenizer, "__call__", lambda self, docs, n: cuts.append(len(docs)) or cut(self, docs, n))
+    monkeypatch.setattr(markers, "CHUNK", 3)
+    assert np.allclose(loaded.model.predict(X), whole, atol=1e-5) and len(whole) == 20
+    assert cuts == [4]
 
 
 def test_learns_and_its_gradient_reaches_the_encoder(folder):
