@@ -203,6 +203,7 @@ class ClinicalRelations(SavedPipe):
 
     def predict(self, docs: Iterable[Doc]) -> list[list[PairRelation]]:
         """The relations of each document, without touching the documents."""
+        docs = list(docs)
         spans = [[Place(s.start, s.end, s.label_) for s in doc.spans.get(self.spans_key, ())] for doc in docs]
         return self.relate(docs, spans, self.threshold)
 
@@ -211,7 +212,7 @@ class ClinicalRelations(SavedPipe):
     ) -> list[list[PairRelation]]:
         """The relations between any spans of the documents, by their index, that score at least ``threshold``."""
         self.load()
-        docs, places = list(docs), iter(spans)
+        places = iter(spans)
         return [found for batch in by_words(docs, MAX_WORDS) for found in self._relate(batch, places, threshold)]
 
     def _relate(

@@ -12,6 +12,7 @@ from spacy.tokens import Doc, DocBin, Span, SpanGroup
 from spacy.training import Example
 
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.pipeline import clinical_relations
 from tests.pipeline.conftest import HASH_EMBED_CNN
 from tests.tiny import save_encoder, save_relations
 
@@ -145,6 +146,35 @@ def test_pairs_narrow_and_the_threshold_leaves_out(nlp, tmp_path):
     assert len(annotated(every)[0]._.relations) == 2 * 2 + 2
 
 
+def test_pairs_that_are_left_out_are_still_seen_by_the_others(nlp, tmp_path):
+    nlp.to_disk(tmp_path / "saved")
+    at = "components.clinical_relations"
+    every = spacy.load(tmp_path / "saved", config={f"{at}.threshold": 0.0})
+    narrow = spacy.load(tmp_path / "saved", config={f"{at}.threshold": 0.0, f"{at}.pairs": [["DRUG", "DOSE"]]})
+    score_of = {(r["head"], r["tail"]): r["score"] for r in annotated(every)[0]._.relations}
+    kept = {(r["head"], r["tail"]): r["score"] for r in annotated(narrow)[0]._.relations}
+    assert kept and kept == {pair: score_of[pair] for pair in kept}
+    assert set(kept) == {(0, 1), (0, 3), (2, 1), (2, 3)}
+
+
+def test_initializing_without_relations_changes_nothing(nlp, tmp_path):
+    nlp.to_disk(tmp_path / "saved")
+    again = spacy.load(tmp_path / "saved")
+    component = again.get_pipe("clinical_relations")
+    for examples in ([gold(again, *NOTES[2])], [gold(again, NOTES[0][0], NOTES[0][1], [])]):
+        component.initialize(lambda examples=examples: examples, nlp=again)
+        assert [found(doc) for doc in annotated(again)] == [found(doc) for doc in annotated(nlp)]
+
+
+def test_documents_are_read_in_batches_of_words(nlp, monkeypatch):
+    component = nlp.get_pipe("clinical_relations")
+    docs = [with_spans(nlp, text, spans) for text, spans, _ in NOTES * 3]
+    together = component.predict(docs)
+    monkeypatch.setattr(clinical_relations, "MAX_WORDS", 12)
+    apart = component.predict(iter(docs))
+    assert [[r[:3] for r in doc] for doc in apart] == [[r[:3] for r in doc] for doc in together]
+
+
 def test_what_stands_there_stays(nlp):
     doc = with_spans(nlp, *NOTES[0][:2])
     doc._.relations = ({"head": 0, "tail": 4, "label": "Rule"}, {"head": 0, "tail": 1, "label": "Has_Dose"})
@@ -174,6 +204,10 @@ def test_gold_on_other_words_is_carried_over_by_characters(nlp):
 def test_negatives_are_sampled(nlp):
     sampled = build({"negatives": 1.0})
     assert [found(doc) for doc in annotated(sampled)] == [found(doc) for doc in annotated(nlp)]
+    candidates, targets, weights = sampled.get_pipe("clinical_relations")._lesson(gold(sampled, *NOTES[0]))
+    assert len(candidates.heads) == len(targets) == len(weights) == 6  # the others of a pair are seen, but not learned
+    assert (weights > 0).tolist() == targets.any(axis=1).tolist()
+    assert 3 < (weights > 0).sum() < 7
 
 
 def test_relations_out_of_reach_are_told(caplog):
