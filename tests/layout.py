@@ -1,11 +1,13 @@
-"""A few notes as a corpus in the MultiClinNER layout."""
+"""A few notes as corpora: in the MultiClinNER layout, and brat with relations."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from clinner_spacy.corpora.document import Document, Mention
+from clinner_spacy.corpora.brat import write_brat
+from clinner_spacy.corpora.document import Document, Mention, Relation
 from clinner_spacy.corpora.tsv import write_multiclin_tsv
 
 #: A text and, by task, the mentions annotated in it; a task that is absent was not annotated.
@@ -26,6 +28,24 @@ def write_split(folder: Path, notes: Sequence[Note]) -> Path:
         for document in documents:
             (part / "txt" / f"{document.name}.txt").write_text(document.text, encoding="utf-8", newline="")
         write_multiclin_tsv(part / "tsv" / f"{part.name}.tsv", documents)
+    return folder
+
+
+#: A text with its mentions (label, text) and relations (label, head, tail), in text order.
+DOSES = (
+    "Tratamiento con enalapril 10 mg y paracetamol 500 mg al día.",
+    [("DRUG", "enalapril"), ("DOSE", "10 mg"), ("DRUG", "paracetamol"), ("DOSE", "500 mg")],
+    [("Has_Dose", 0, 1), ("Has_Dose", 2, 3)],
+)
+
+
+def write_doses(folder: Path) -> Path:
+    """Write DOSES as brat standoff."""
+    text, found, related = DOSES
+    mentions = [replace(_mention(text, label, words), id=f"T{n}") for n, (label, words) in enumerate(found)]
+    relations = [Relation(label, f"T{head}", f"T{tail}") for label, head, tail in related]
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    write_brat(folder, [Document("note", text, {"spans": mentions}, relations)])
     return folder
 
 

@@ -1,4 +1,4 @@
-"""The training configs for transformers, run on a few sentences with a tiny encoder."""
+"""The training configs that the other tests do not run, on a few sentences."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
 from spacy.util import load_config
 
+from tests.layout import DOSES, write_doses
 from tests.tiny import TEXT, save_encoder
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -33,10 +34,10 @@ def split(tmp_path) -> Path:
     return folder.parent
 
 
-def learn(config: str, encoder: Path, split: Path, output: Path, **overrides: Any) -> None:
+def learn(config: str, encoder: Path | None, split: Path, output: Path, **overrides: Any) -> None:
     settings = {
         "nlp.lang": "es",
-        "paths.encoder": str(encoder),
+        **({"paths.encoder": str(encoder)} if encoder else {}),
         "paths.train": str(split),
         "paths.dev": str(split),
         "system.gpu_allocator": None,
@@ -74,3 +75,16 @@ def test_shared_transformer(tmp_path, split):
     accumulate = {"training.accumulate_gradient": 1}
     learn("shared_transformer.cfg", encoder, split, tmp_path / "out", **spans, **accumulate)
     assert found(tmp_path / "out" / "model-last") == [MENTIONS[0]]
+
+
+@pytest.mark.slow
+def test_relations(tmp_path):
+    corpus = write_doses(tmp_path / "brat")
+    learn("relations.cfg", None, corpus, tmp_path / "out", **{"training.max_steps": 30})
+    nlp = spacy.load(tmp_path / "out" / "model-last")
+    text, mentions, relations = DOSES
+    doc = nlp.make_doc(text)
+    starts = [(text.index(words), words, label) for label, words in mentions]
+    doc.spans["sc"] = [doc.char_span(start, start + len(words), label) for start, words, label in starts]
+    nlp(doc)
+    assert [(r["label"], r["head"], r["tail"]) for r in doc._.relations] == relations
