@@ -19,7 +19,7 @@ from thinc.types import Floats2d
 from clinner_spacy.checkpoints.dt4h import read_state
 from clinner_spacy.checkpoints.hub import WEIGHTS, fetch_encoder, known_about
 from clinner_spacy.checkpoints.published import named
-from clinner_spacy.checkpoints.token_classification import tags_of
+from clinner_spacy.checkpoints.token_classification import row_names
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.relations.candidates import Candidates
 
@@ -85,7 +85,8 @@ def load_relations(
             "name the model's own in `base_model`."
         )
     marker_ids(encoder.pieces.tokenizer, types or {}, types or {}, checkpoint)
-    names = tags_of(config, len(head["linear.bias"]), labels, checkpoint)
+    advice = "set `labels` to the names of its relations, in the order of its rows"
+    names = row_names(config, len(head["linear.bias"]), labels, checkpoint, "relations", advice)
     architecture = {
         "@architectures": "clinner.EntityMarkers.v1",
         "name": named(checkpoint),

@@ -60,17 +60,25 @@ def load_token_classification(
 
 def tags_of(config: Any, n_tags: int, labels: Sequence[str] | None, name: str) -> list[str]:
     """The tag of each row of the head, e.g. ``["O", "B-DRUG", "I-DRUG"]``."""
-    tags = [str(config.id2label[n]) for n in range(n_tags)] if labels is None else list(labels)
-    if len(tags) != n_tags:
+    example = 'say what they are with `labels`, such as ["O", "B-DRUG", "I-DRUG"]'
+    return row_names(config, n_tags, labels, name, "tags", example)
+
+
+def row_names(config: Any, n_rows: int, labels: Sequence[str] | None, name: str, what: str, advice: str) -> list[str]:
+    """What each row of a head stands for: ``labels``, or what the config calls them.
+
+    what, advice: what errors call the rows, and what they say to do where the config only counts them.
+    """
+    known = [str(config.id2label[n]) for n in range(n_rows) if n in config.id2label]
+    names = known if labels is None else list(labels)
+    # A config without names counts two rows, however many there are.
+    if labels is None and all(re.fullmatch(r"LABEL_\d+", row) for row in names):
+        raise ClinnerError(f"{name} only counts its {n_rows} {what} (LABEL_0, …); {advice}.")
+    if len(names) != n_rows:
         raise ClinnerError(
-            f"{name} has {n_tags} tags, but labels={tags} names {len(tags)}; name each of its tags, in order."
+            f"{name} has {n_rows} {what}, but labels={names} names {len(names)}; name each of its {what}, in order."
         )
-    if labels is None and all(re.fullmatch(r"LABEL_\d+", tag) for tag in tags):
-        raise ClinnerError(
-            f"{name} only counts its {n_tags} tags (LABEL_0, …); "
-            'say what they are with `labels`, such as ["O", "B-DRUG", "I-DRUG"].'
-        )
-    return tags
+    return names
 
 
 def layout(tags: Sequence[str], name: str) -> tuple[list[str], list[int]]:

@@ -67,15 +67,17 @@ class TestErrors:
         with pytest.raises(ClinnerError, match="no markers <S:TYPE>"):
             load_relations(str(folder), base_model=str(base))
 
-    def test_labels_that_are_only_counted(self, copy):
+    @pytest.mark.parametrize("n", [2, 3])
+    def test_labels_that_are_only_counted(self, tmp_path, n):
+        copy = save_relations(tmp_path / "counted", labels=("A", "B", "C")[:n])
         config = json.loads((copy / "config.json").read_text())
         del config["id2label"], config["label2id"]
         (copy / "config.json").write_text(json.dumps(config))
-        with pytest.raises(ClinnerError, match="`labels`"):
+        with pytest.raises(ClinnerError, match=rf"its {n} relations .* set `labels` to the names of its relations"):
             load_relations(str(copy))
 
     def test_too_few_labels(self, folder):
-        with pytest.raises(ClinnerError, match="has 2 tags"):
+        with pytest.raises(ClinnerError, match="has 2 relations"):
             load_relations(str(folder), labels=["A"])
 
     @pytest.mark.parametrize("key", ["linear.bias", "layer_norm.weight"])
