@@ -19,6 +19,7 @@ import os
 import pkgutil
 import random
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -32,28 +33,23 @@ import typer
 
 PARTS = ("MultiClinNER-es", "MultiClinNER-es-cardio", "MultiClinNER-en")
 
-#: Name -> function in contenders.py, threads (0: all cores), and the package it needs.
-CONTENDERS: dict[str, tuple[str, int, str]] = {
-    "reference": ("reference", 0, "torch"),
-    "pipeline": ("hf_pipeline", 0, "torch"),
-    "pipeline-bf16": ("hf_pipeline_bf16", 0, "torch"),
-    "hf_token_pipe": ("hf_token_pipe", 0, "spacy_huggingface_pipelines"),
-    "edsnlp": ("edsnlp", 0, "edsnlp"),
-    "ours-fp32": ("ours", 0, "torch"),
-    "ours": ("ours", 0, "torch"),
-    "ours-256": ("ours", 0, "torch"),
-    "embedded": ("embedded", 1, "torch"),
-}
-
-#: Which of them are this package's transformer, their precision where the machine has matrix units, and settings.
-OURS: dict[str, tuple[str, dict[str, Any]]] = {
-    "ours": ("bf16", {}),
-    "ours-256": ("bf16", {"window": 256, "overlap": 32}),
-    "ours-fp32": ("fp32", {"precision": "fp32"}),
+#: Name -> function in contenders.py, its settings, and the package it needs.
+CONTENDERS: dict[str, tuple[str, dict[str, Any], str]] = {
+    "reference": ("reference", {}, "torch"),
+    "pipeline": ("hf_pipeline", {}, "torch"),
+    "pipeline, bf16": ("hf_pipeline", {"dtype": "bfloat16"}, "torch"),
+    "hf_token_pipe": ("hf_token_pipe", {}, "spacy_huggingface_pipelines"),
+    "hf_token_pipe, bf16": ("hf_token_pipe", {"dtype": "bfloat16"}, "spacy_huggingface_pipelines"),
+    "edsnlp, batches of 16": ("edsnlp", {}, "edsnlp"),
+    "edsnlp, one by one": ("edsnlp", {"batch_size": 1}, "edsnlp"),
+    "ours, fp32": ("ours", {"precision": "fp32"}, "torch"),
+    "ours, 256/32": ("ours", {"window": 256, "overlap": 32}, "torch"),
+    "ours": ("ours", {}, "torch"),
+    "embedded": ("embedded", {}, "torch"),
 }
 
 #: Fewest texts a contender reads in a round: some of them want whole batches.
-MIN_TEXTS = 32
+MIN_TEXTS = 24
 
 #: Where the time of ours goes: station -> what is timed. What is called within another is taken off that.
 STATIONS = {
@@ -107,7 +103,9 @@ def read_texts(corpora: Path | None, texts: Path | None) -> list[str]:
 
 @functools.cache
 def _blank() -> Any:
-    return spacy.blank("es")
+    nlp = spacy.blank("es")
+    nlp.max_length = sys.maxsize
+    return nlp
 
 
 def count_words(texts: Sequence[str]) -> int:
@@ -128,21 +126,28 @@ def compare(work: Path, texts: list[str], wanted: Sequence[str], rounds: int, se
         gauge = stack.enter_context(worker(serve_limit, work)) if "limit" in wanted else None
         parts = {name: share(texts, ask(workers[name], texts[:MIN_TEXTS])["seconds"], seconds) for name in named}
         taken: dict[str, list[dict[str, Any]]] = {name: [] for name in named}
+        beside: dict[str, list[float]] = {name: [] for name in named}
         limits: list[dict[str, float]] = []
         for _ in range(rounds):
             for name in named:
                 taken[name].append(ask(workers[name], parts[name]))
+                if "ours" in workers and name not in ("ours", "embedded"):  # the same texts, as long for one as another
+                    seconds_of_ours = ask(workers["ours"], parts[name])["seconds"]
+                    beside[name].append(taken[name][-1]["seconds"] / seconds_of_ours)
             if gauge is not None:
                 limits.append(ask(gauge, seconds / 5))
-    rates = {name: rate(parts[name], rows) for name, rows in taken.items()}
-    print("| | words/s | of ours | peak memory | texts a round | range |\n|---|---|---|---|---|---|")
+    print("| | words/s | range | ours is faster by | mentions a 1,000 words | peak memory | texts a round |")
+    print("|---|---|---|---|---|---|---|")
+    rates: dict[str, float] = {}
     for name, rows in taken.items():
-        low, high = (count_words(parts[name]) / f(row["seconds"] for row in rows) for f in (max, min))
-        of_ours = f"{rates['ours'] / rates[name]:.1f}x" if "ours" in rates else ""
-        memory = f"{rows[-1]['peak'] / 2**30:.1f} GiB"
-        print(f"| {name} | {rates[name]:,.0f} | {of_ours} | {memory} | {len(parts[name])} | {low:,.0f}–{high:,.0f} |")
+        n_words = count_words(parts[name])
+        low, rates[name], high = (n_words / f(row["seconds"] for row in rows) for f in (max, statistics.median, min))
+        ratio = f"{statistics.median(beside[name]):.1f}x" if beside[name] else ""
+        mentions, memory = 1000 * rows[-1]["mentions"] / n_words, rows[-1]["peak"] / 2**30
+        print(f"| {name} | {rates[name]:,.0f} | {low:,.0f}–{high:,.0f} | {ratio} ", end="")
+        print(f"| {mentions:.0f} | {memory:.1f} GiB | {len(parts[name])} |")
     if limits:
-        print_limit(work, rates, limits, texts)
+        print_limit(work, rates, limits, parts)
 
 
 def share(texts: list[str], seconds_of_first: float, seconds: float) -> list[str]:
@@ -151,11 +156,9 @@ def share(texts: list[str], seconds_of_first: float, seconds: float) -> list[str
     return list(itertools.islice(itertools.cycle(texts), n))
 
 
-def rate(texts: Sequence[str], rows: Sequence[dict[str, Any]]) -> float:
-    return count_words(texts) / statistics.median(row["seconds"] for row in rows)
-
-
-def print_limit(work: Path, rates: dict[str, float], limits: list[dict[str, float]], texts: list[str]) -> None:
+def print_limit(
+    work: Path, rates: dict[str, float], limits: list[dict[str, float]], parts: dict[str, list[str]]
+) -> None:
     """What share of the machine's matrix products ours reaches.
 
     Counted are the layers' products and attention over all that the windows hold, what they share and special tokens
@@ -163,15 +166,14 @@ def print_limit(work: Path, rates: dict[str, float], limits: list[dict[str, floa
     """
     print("\n| | TFLOP/s of 768 x 3072 products | limit, words/s | ours | share, as read | once | pieces/s |")
     print("|---|---|---|---|---|---|---|")
-    n_words = count_words(texts)
-    for name in [name for name in OURS if name in rates]:
-        precision, settings = OURS[name]
+    for name in [name for name in rates if CONTENDERS[name][0] == "ours"]:
+        settings, n_words = CONTENDERS[name][1], count_words(parts[name])
         with worker(serve_flop, work, settings) as counting:
-            told = ask(counting, texts)
-        flops = statistics.median(row[precision] for row in limits)
+            told = ask(counting, parts[name])
+        flops = statistics.median(row[settings.get("precision", "bf16")] for row in limits)
         as_read, once = (rates[name] * told[key] / n_words / flops for key in ("flop", "flop_once"))
         pieces = rates[name] * told["pieces"] / n_words
-        print(f"| {name} ({precision}) | {flops / 1e12:.2f} | {flops * n_words / told['flop']:,.0f} ", end="")
+        print(f"| {name} | {flops / 1e12:.2f} | {flops * n_words / told['flop']:,.0f} ", end="")
         print(f"| {rates[name]:,.0f} | {as_read:.0%} | {once:.0%} | {pieces:,.0f} |")
 
 
@@ -215,10 +217,9 @@ def serve(work: Path, name: str, connection: Connection) -> None:
     import contenders
     import torch
 
-    function, threads, _ = CONTENDERS[name]
-    if threads:
-        torch.set_num_threads(threads)
-    settings = OURS[name][1] if name in OURS else {}
+    function, settings, _ = CONTENDERS[name]
+    if name == "embedded":
+        torch.set_num_threads(1)
     read = getattr(contenders, function)(work, **settings)
 
     def reply(texts: list[str]) -> dict[str, Any]:
