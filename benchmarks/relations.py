@@ -1,4 +1,4 @@
-"""Train relation extraction from scratch on a brat corpus and measure it with gold spans.
+"""Train relation extraction on a brat corpus and measure it with gold spans.
 
     python benchmarks/relations.py CT-EBM-SP --model pairs
     python benchmarks/relations.py CT-EBM-SP --model markers
@@ -65,7 +65,9 @@ def main() -> None:
 def write_config(path: Path, args: argparse.Namespace, output: Path) -> None:
     """configs/relations.cfg, with another model and fewer pairs in no relation for "markers"."""
     config = load_config(CONFIG)
-    epochs = args.epochs or (1 if args.model == "markers" else config["training"]["max_epochs"])
+    planned, schedule = config["training"]["max_epochs"], config["training"]["optimizer"]["learn_rate"]
+    epochs = args.epochs or (1 if args.model == "markers" else planned)
+    schedule["total_steps"] = schedule["total_steps"] * epochs // planned
     if args.model == "markers":
         small_bert(output / "encoder", args.corpus / "train")
         config["components"]["clinical_relations"] |= {
@@ -104,7 +106,7 @@ def small_bert(folder: Path, corpus: Path, width: int = 128, layers: int = 2) ->
 
 
 def measure(nlp: Any, examples: list[Example], title: str) -> None:
-    """Print the best threshold, micro and per-label measures, and the accuracy between true pairs."""
+    """Print measures at several thresholds, per label at the component's own, and the accuracy between true pairs."""
     component = nlp.get_pipe("clinical_relations")
     started = time.perf_counter()
     all_pairs = component.relate_gold(examples, 0.0)
