@@ -242,7 +242,8 @@ def serve_flop(work: Path, settings: dict[str, Any], connection: Connection) -> 
     """What the layers' products and attention cost for texts."""
     import contenders
 
-    from clinner_spacy.models.transformer import prepare, shim_of
+    from clinner_spacy.models.shim import shim_of
+    from clinner_spacy.models.transformer import prepare
 
     nlp = contenders.pipeline_of_ours(work, **settings)
     encoder = nlp.get_pipe("multiclin_ner").model.get_ref("tok2vec")

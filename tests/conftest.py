@@ -12,19 +12,21 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 torch.set_num_threads(1)
 
 
+def shared(name: str, variable: str) -> Path:
+    """A folder that lies beside the project, or where the variable says; tests that need it skip where it is absent."""
+    folder = Path(os.environ.get(variable, Path(__file__).parents[2] / "shared" / name))
+    if not folder.is_dir():
+        pytest.skip(f"no {name} in {folder}: set {variable} to where it lies")
+    return folder
+
+
 @pytest.fixture(scope="session")
 def golden() -> Path:
     """The reference outputs for checkpoint parity."""
-    path = Path(os.environ.get("CLINNER_GOLDEN", Path(__file__).parents[2] / "shared" / "golden"))
-    if not path.is_dir():
-        pytest.skip(f"no reference outputs at {path}; set CLINNER_GOLDEN")
-    return path
+    return shared("golden", "CLINNER_GOLDEN")
 
 
 @pytest.fixture(scope="session")
 def corpora() -> Path:
-    """The folder of the open corpora; tests that need it skip where it is absent."""
-    folder = Path(os.environ.get("CLINNER_CORPORA", Path(__file__).parents[2] / "shared" / "corpora"))
-    if not folder.is_dir():
-        pytest.skip(f"no corpora in {folder}: set CLINNER_CORPORA to where they lie")
-    return folder
+    """The open corpora."""
+    return shared("corpora", "CLINNER_CORPORA")

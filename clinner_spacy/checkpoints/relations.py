@@ -150,7 +150,7 @@ def split_state(state: Mapping[str, Any], source: str) -> tuple[dict[str, Any], 
 
 def set_head(model: Model[list[Candidates], Floats2d], head: Mapping[str, Any]) -> None:
     """Put layer norm and linear layer into an EntityMarkers model."""
-    from clinner_spacy.models.markers import shim_of
+    from clinner_spacy.models.shim import shim_of
 
     norm, _, linear = model.layers[0].layers
     encoder: Any = shim_of(model).encoder

@@ -24,6 +24,9 @@ from transformers.utils import logging
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.words.pieces import PieceTokenizer
 
+#: Pieces a window, special tokens included, unless the config or the encoder's positions say otherwise.
+DEFAULT_WINDOW = 512
+
 #: Files that a tokenizer can be made of; transformers makes an empty one of none.
 VOCABULARIES = ("tokenizer.json", "vocab.txt", "sentencepiece.bpe.model", "spm.model", "vocab.json")
 
@@ -67,6 +70,15 @@ class Encoder:
                 # RoBERTa and its kin count positions from the padding index on.
                 return part.num_embeddings - (0 if part.padding_idx is None else part.padding_idx + 1)
         return getattr(self.config, "max_position_embeddings", None) or sys.maxsize
+
+    def window(self, asked: int | None, name: str) -> int:
+        """Tokens of a window: those asked for, or the default. Raises ClinnerError if it has no positions for them."""
+        window = min(DEFAULT_WINDOW, self.max_tokens) if asked is None else asked
+        if window > self.max_tokens:
+            raise ClinnerError(
+                f"window={window} is more than the {self.max_tokens} pieces that {name} has positions for; lower it."
+            )
+        return window
 
 
 def read_config(path: Path) -> Any:

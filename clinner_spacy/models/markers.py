@@ -22,13 +22,10 @@ from clinner_spacy.errors import ClinnerError
 from clinner_spacy.models.encoder import Encoder, read_encoder
 from clinner_spacy.models.layer_norm import TorchLayerNorm
 from clinner_spacy.models.precision import Precision
-from clinner_spacy.models.shim import EncoderShim
+from clinner_spacy.models.shim import EncoderShim, shim_of
 from clinner_spacy.relations.candidates import Candidates, Ints
 from clinner_spacy.relations.marked import Marked, add_markers, batch_marked, mark_pairs, marker_ids
 from clinner_spacy.words.batches import Batch
-
-#: Pieces a pair, special tokens included, unless the config or the encoder's positions say otherwise.
-DEFAULT_WINDOW = 512
 
 #: Pairs marked and read at once when predicting, so that memory does not grow with the number of spans.
 CHUNK = 8192
@@ -116,18 +113,9 @@ def add_types(model: Model[list[Candidates], Floats2d], labels: Iterable[str]) -
         shim.fill(encoder)
 
 
-def shim_of(model: Model[list[Candidates], Floats2d]) -> EncoderShim:
-    return cast(EncoderShim, model.shims[0])
-
-
 def window_size(settings: Settings, encoder: Encoder) -> int:
     """Pieces of a pair's text, markers included. Raises ClinnerError if the encoder cannot read so many or too few."""
-    limit = encoder.max_tokens
-    window = min(DEFAULT_WINDOW, limit) if settings.window is None else settings.window
-    if window > limit:
-        raise ClinnerError(
-            f"window={window} is more than the {limit} pieces that {settings.name} has positions for; lower it."
-        )
+    window = encoder.window(settings.window, settings.name)
     if window < encoder.n_special + 8:
         raise ClinnerError(f"window={window} leaves no room for two spans and their markers; raise it.")
     return window - encoder.n_special
@@ -178,11 +166,8 @@ def _predict(model: Model[list[Candidates], Floats2d], marked: list[Marked]) -> 
 
 def mark_all(model: Model[list[Candidates], Floats2d], X: list[Candidates]) -> Iterator[Marked]:
     """The pieces of each pair with markers around its spans, one pair after the other."""
-    encoder, settings = shim_of(model).encoder, model.attrs["settings"]
-    if encoder is None:
-        raise ClinnerError(
-            f"The encoder {settings.name!r} has not been read; initialize the pipeline or load a saved one."
-        )
+    settings = model.attrs["settings"]
+    encoder = shim_of(model).encoder_called(settings.name)
     labels = sorted({c.spans[n].label for c in X for n in np.union1d(c.heads, c.tails).tolist()})
     markers = marker_ids(encoder.pieces.tokenizer, labels, settings.types, settings.name)
     return mark_pairs(X, encoder.pieces, markers, window_size(settings, encoder))
@@ -192,9 +177,9 @@ def fill_batches(
     model: Model[list[Candidates], Floats2d], marked: list[Marked], is_train: bool
 ) -> tuple[list[Batch], Ints]:
     """Batches for the encoder, and the order in which they hold the pairs."""
-    shim = shim_of(model)
-    batch_tokens = shim.batch_tokens(model.attrs["settings"].batch_tokens, is_train)
-    return batch_marked(marked, cast(Encoder, shim.encoder), batch_tokens)
+    shim, settings = shim_of(model), model.attrs["settings"]
+    encoder = shim.encoder_called(settings.name)
+    return batch_marked(marked, encoder, shim.batch_tokens(settings.batch_tokens, is_train))
 
 
 def _lengths(marked: list[Marked], order: Ints) -> Ints:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from thinc.api import Ops
 from thinc.types import Floats2d
 
+from clinner_spacy.models.scatter import add_up
+
 Ints = NDArray[np.int64]
 
 
@@ -56,9 +58,8 @@ class RangeMax:
         width = self.shape[1]
         flat = rows * width + self.ops.xp.arange(width, dtype="int32")
         there = (rows >= 0).ravel()
-        dX = self.ops.alloc2f(self.shape[0] * width, 1)
-        # scatter_add is made for rows: here each has one column.
-        self.ops.scatter_add(dX, flat.ravel()[there], dY.reshape(-1, 1)[there])
+        # Rows are added up: here each has one column.
+        dX = add_up(self.ops, dY.reshape(-1, 1)[there], flat.ravel()[there], self.shape[0] * width)
         return self.ops.reshape2f(dX, self.shape[0], width)
 
     def _larger(self, value: Any, row: Any, first: Any, second: Any) -> tuple[Any, Any]:

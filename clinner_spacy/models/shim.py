@@ -8,19 +8,20 @@ import ctypes
 import functools
 import platform
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import torch
-from thinc.api import Optimizer, get_current_ops
+from thinc.api import Model, Optimizer, get_current_ops
 from thinc.shims import Shim
 from thinc.util import torch2xp, xp2torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from clinner_spacy.errors import ClinnerError
 from clinner_spacy.models.averages import using
 from clinner_spacy.models.encoder import Encoder, encoder_from_bytes, encoder_to_bytes, freeze
 from clinner_spacy.models.forks import check_fork
-from clinner_spacy.models.packed import PackedEncoder, can_pack, cast_copy
+from clinner_spacy.models.packed import PackedEncoder, can_pack, cast_copy, is_real
 from clinner_spacy.models.precision import choose_device, choose_dtype
 from clinner_spacy.words.batches import Batch
 
@@ -48,6 +49,12 @@ class EncoderShim(Shim):
         encoder.module.to(choose_device(self.device_name))
         freeze(encoder, self.frozen)
         self.encoder, self._model, self._reader = encoder, encoder.module, None
+
+    def encoder_called(self, name: str) -> Encoder:
+        """The encoder. Raises ClinnerError, naming it, if it has not been read yet."""
+        if self.encoder is None:
+            raise ClinnerError(f"The encoder {name!r} has not been read; initialize the pipeline or load a saved one.")
+        return self.encoder
 
     @property
     def device(self) -> torch.device:
@@ -151,6 +158,11 @@ class EncoderShim(Shim):
         return self
 
 
+def shim_of(model: Model) -> EncoderShim:
+    """The encoder inside a model of ours."""
+    return cast(EncoderShim, model.shims[0])
+
+
 @functools.cache
 def _return_memory() -> None:
     """Have glibc give large blocks back to the system once they are free.
@@ -169,5 +181,5 @@ def read(encoder: nn.Module | PackedEncoder, ids: Tensor, lengths: Tensor, piece
     if isinstance(encoder, PackedEncoder):
         return encoder(ids, lengths, pieces)
     full = int(lengths.min()) == ids.shape[1]
-    mask = None if full else (torch.arange(ids.shape[1])[None, :] < lengths[:, None]).long().to(ids.device)
+    mask = None if full else is_real(lengths, ids.shape[1]).long().to(ids.device)
     return encoder(input_ids=ids, attention_mask=mask)[0].flatten(0, 1)[pieces]

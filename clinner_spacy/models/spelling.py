@@ -23,6 +23,7 @@ from thinc.api import HashEmbed, Maxout, Model, Ops, concatenate
 from thinc.types import Floats2d
 
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.models.scatter import add_up
 
 Docs = list[Doc]
 
@@ -100,9 +101,7 @@ def forward(
     word_of = ops.asarray1i(inverse)
 
     def backprop(d_vectors: list[Floats2d]) -> Docs:
-        d_distinct = ops.alloc2f(*vectors.shape)
-        ops.scatter_add(d_distinct, word_of, ops.flatten(d_vectors))
-        backprop_distinct(d_distinct)
+        backprop_distinct(add_up(ops, ops.flatten(d_vectors), word_of, len(vectors)))
         return docs
 
     return ops.unflatten(vectors[word_of], lengths), backprop

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from thinc.util import torch2xp, xp2torch
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.models.encoder import Encoder, read_encoder
 from clinner_spacy.models.precision import Precision
-from clinner_spacy.models.shim import EncoderShim
+from clinner_spacy.models.shim import EncoderShim, shim_of
 from clinner_spacy.models.votes import fold, log_probabilities, vote
 from clinner_spacy.words.batches import Batch, batches
 from clinner_spacy.words.stray import open_strays
@@ -26,9 +26,6 @@ from clinner_spacy.words.windows import Plan, plan_windows
 Docs = list[Doc]
 Vectors = list[Floats2d]
 Merge = Literal["center", "vote"]
-
-#: Pieces a window, special tokens included, unless the config or the encoder's positions say otherwise.
-DEFAULT_WINDOW = 512
 
 
 @dataclass(frozen=True)
@@ -108,10 +105,6 @@ def fill(model: Model[Docs, Vectors], encoder: Encoder) -> None:
     model.set_dim("nO", encoder.width, force=True)
 
 
-def shim_of(model: Model[Docs, Vectors]) -> EncoderShim:
-    return cast(EncoderShim, model.shims[0])
-
-
 def forward(model: Model[Docs, Vectors], docs: Docs, is_train: bool) -> tuple[Vectors, Callable[[Vectors], Docs]]:
     shim = shim_of(model)
     lengths = [len(doc) for doc in docs]
@@ -184,11 +177,8 @@ def merge_readings(
 
 def prepare(model: Model[Docs, Vectors], docs: Docs, every: bool, is_train: bool) -> tuple[Plan, list[Batch]]:
     """Cut words into pieces, lay windows and fill batches. every: read a word in each window that holds it."""
-    encoder, settings = shim_of(model).encoder, model.attrs["settings"]
-    if encoder is None:
-        raise ClinnerError(
-            f"The encoder {settings.name!r} has not been read; initialize the pipeline or load a saved one."
-        )
+    settings = model.attrs["settings"]
+    encoder = shim_of(model).encoder_called(settings.name)
     size, overlap = window_size(settings, encoder)
     pieces = encoder.pieces(docs, size)
     plan = plan_windows(pieces.counts, stretches(docs, settings.window), size, overlap, every)
@@ -199,12 +189,7 @@ def prepare(model: Model[Docs, Vectors], docs: Docs, every: bool, is_train: bool
 
 def window_size(settings: Settings, encoder: Encoder) -> tuple[int, int]:
     """Pieces of text a window, and its overlap. Raises ClinnerError if the encoder cannot read so many."""
-    limit = encoder.max_tokens
-    window = settings.window if isinstance(settings.window, int) else min(DEFAULT_WINDOW, limit)
-    if window > limit:
-        raise ClinnerError(
-            f"window={window} is more than the {limit} pieces that {settings.name} has positions for; lower it."
-        )
+    window = encoder.window(settings.window if isinstance(settings.window, int) else None, settings.name)
     overlap = window // 4 if settings.overlap is None else settings.overlap
     size = window - encoder.n_special
     if not 0 <= overlap < size:
