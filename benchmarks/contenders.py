@@ -104,8 +104,8 @@ def _tokenizer(texts: Sequence[str]) -> Tokenizer:
 
 def reference(work: Path) -> Read:
     """The publisher's procedure: float32, one window of 512 padded pieces at a time, one head a pass."""
-    from clinner_spacy.bio.decode import decode
-    from clinner_spacy.models.encoder import read_tagger
+    from clinner_spacy.encoders.encoder import read_tagger
+    from clinner_spacy.ner.decode import decode
 
     encoder, weight, bias = read_tagger(work / "tagger")
     module, tokenizer = encoder.module.eval(), encoder.pieces.tokenizer

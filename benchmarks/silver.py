@@ -20,10 +20,10 @@ import typer
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.util import minibatch
 
-from clinner_spacy.bio.tagset import TagSet
 from clinner_spacy.checkpoints import load_checkpoint
 from clinner_spacy.corpora.docbin import read_docs, save_docs
-from clinner_spacy.pipeline.predict import predictions
+from clinner_spacy.ner.decode import predictions
+from clinner_spacy.ner.tagset import TagSet
 
 
 def main(

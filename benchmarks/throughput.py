@@ -54,9 +54,9 @@ MIN_TEXTS = 24
 #: Where the time of ours goes: station -> what is timed. What is called within another is taken off that.
 STATIONS = {
     "spaCy tokenizer": "spacy.language.Language.make_doc",
-    "piece tokenizer": "clinner_spacy.words.pieces.PieceTokenizer.__call__",
+    "piece tokenizer": "clinner_spacy.encoders.pieces.PieceTokenizer.__call__",
     "windows and batches": "clinner_spacy.models.transformer.prepare",
-    "encoder": "clinner_spacy.models.shim.EncoderShim.predict",
+    "encoder": "clinner_spacy.encoders.shim.EncoderShim.predict",
     "heads and votes": "clinner_spacy.models.transformer.score_words",
     "decode": "clinner_spacy.pipeline.multiclin_ner.predictions",
     "spans and entities": "clinner_spacy.pipeline.multiclin_ner.MultiClinNER.set_annotations",
@@ -242,7 +242,7 @@ def serve_flop(work: Path, settings: dict[str, Any], connection: Connection) -> 
     """What the layers' products and attention cost for texts."""
     import contenders
 
-    from clinner_spacy.models.shim import shim_of
+    from clinner_spacy.encoders.shim import shim_of
     from clinner_spacy.models.transformer import prepare
 
     nlp = contenders.pipeline_of_ours(work, **settings)

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from clinner_spacy.checkpoints.hub import fetch_encoder, known_about
 from clinner_spacy.checkpoints.loaded import Loaded
 from clinner_spacy.checkpoints.published import Reading, assemble, named
+from clinner_spacy.encoders.hub import fetch_encoder, known_about
 from clinner_spacy.errors import ClinnerError
 
 #: What the published files were trained from.
@@ -58,7 +58,7 @@ def load_dt4h(
     None; any is had by its own name, such as ``disease_it_ner``. Raises ClinnerError for a pickled module, missing or
     misshapen heads, a task or language that isn't there and a base model that the weights do not fit.
     """
-    from clinner_spacy.models.encoder import Encoder, build_module, read_config, read_pieces
+    from clinner_spacy.encoders.encoder import Encoder, build_module, read_config, read_pieces
 
     weights, heads = split_state(read_state(path), path)
     chosen = choose_heads(heads, task, lang, path)

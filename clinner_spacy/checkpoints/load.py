@@ -9,11 +9,11 @@ from typing import Any, Literal
 import srsly
 
 from clinner_spacy.checkpoints.dt4h import load_dt4h
-from clinner_spacy.checkpoints.hub import Repository, fetch_encoder
 from clinner_spacy.checkpoints.loaded import Loaded
 from clinner_spacy.checkpoints.pipeline_dir import EMBEDDED, is_pipeline_dir, load_pipeline_dir, saved_tasks
 from clinner_spacy.checkpoints.published import Reading
 from clinner_spacy.checkpoints.token_classification import load_token_classification
+from clinner_spacy.encoders.hub import Repository, fetch_encoder
 from clinner_spacy.errors import ClinnerError
 
 STATE_SUFFIXES = (".pt", ".pth", ".bin")

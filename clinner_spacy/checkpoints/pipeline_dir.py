@@ -10,12 +10,12 @@ import srsly
 from spacy.util import load_config
 from thinc.api import Model
 
-from clinner_spacy.bio.tagset import TagSet
 from clinner_spacy.checkpoints.loaded import Loaded
 from clinner_spacy.checkpoints.published import rebuild
 from clinner_spacy.errors import DAMAGE, ClinnerError
-from clinner_spacy.models.heads import resize_heads
 from clinner_spacy.models.weights import model_from_bytes
+from clinner_spacy.ner.heads import resize_heads
+from clinner_spacy.ner.tagset import TagSet
 
 FACTORY = "multiclin_ner"
 

@@ -10,8 +10,8 @@ import numpy as np
 from spacy.util import registry
 from thinc.api import Model
 
-from clinner_spacy.bio.tagset import TagSet
 from clinner_spacy.errors import DAMAGE, ClinnerError
+from clinner_spacy.ner.tagset import TagSet
 
 
 class Reading(TypedDict, total=False):
@@ -38,7 +38,7 @@ def assemble(
 ) -> tuple[Model, dict[str, Any]]:
     """The model and its architecture.
 
-    name: of the encoder, for the record. encoder: a :class:`~clinner_spacy.models.encoder.Encoder`. heads: weight
+    name: of the encoder, for the record. encoder: a :class:`~clinner_spacy.encoders.encoder.Encoder`. heads: weight
     (n_tags, width) and bias (n_tags,) of each task, in the order of ``tasks``, whose rows are the task's tags in
     canonical order unless ``columns`` says otherwise. stray: see
     :func:`~clinner_spacy.models.multitask.build_multitask_tagger`.

@@ -17,9 +17,9 @@ from thinc.api import Model
 from thinc.types import Floats2d
 
 from clinner_spacy.checkpoints.dt4h import read_state
-from clinner_spacy.checkpoints.hub import WEIGHTS, fetch_encoder, known_about
 from clinner_spacy.checkpoints.published import named
 from clinner_spacy.checkpoints.token_classification import row_names
+from clinner_spacy.encoders.hub import WEIGHTS, fetch_encoder, known_about
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.relations.candidates import Candidates
 
@@ -64,7 +64,7 @@ def load_relations(
     Raises ClinnerError if weights, tokenizer and labels do not fit together or cannot be read, and for a code without
     markers, with the list of those there are.
     """
-    from clinner_spacy.models.encoder import Encoder, build_module, read_config, read_pieces
+    from clinner_spacy.encoders.encoder import Encoder, build_module, read_config, read_pieces
     from clinner_spacy.models.markers import fill
     from clinner_spacy.relations.marked import known_codes, marker_ids
 
@@ -150,7 +150,7 @@ def split_state(state: Mapping[str, Any], source: str) -> tuple[dict[str, Any], 
 
 def set_head(model: Model[list[Candidates], Floats2d], head: Mapping[str, Any]) -> None:
     """Put layer norm and linear layer into an EntityMarkers model."""
-    from clinner_spacy.models.shim import shim_of
+    from clinner_spacy.encoders.shim import shim_of
 
     norm, _, linear = model.layers[0].layers
     encoder: Any = shim_of(model).encoder

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from clinner_spacy.bio.schemes import parse_tags, scheme_of
-from clinner_spacy.checkpoints.hub import known_about
 from clinner_spacy.checkpoints.loaded import Loaded
 from clinner_spacy.checkpoints.published import Reading, assemble, named
+from clinner_spacy.encoders.hub import known_about
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.ner.schemes import parse_tags, scheme_of
 
 #: Which of our two tags each prefix is, counted from the label's first column.
 OFFSET = {"B": 0, "U": 0, "S": 0, "I": 1, "L": 1, "E": 1}
@@ -33,7 +33,7 @@ def load_token_classification(
     if it has several. labels: the tags of its head in order, where its config only counts them (``LABEL_0``). Raises
     ClinnerError if tags make no scheme.
     """
-    from clinner_spacy.models.encoder import read_tagger
+    from clinner_spacy.encoders.encoder import read_tagger
 
     encoder, weight, bias = read_tagger(path)
     tags = tags_of(encoder.config, len(weight), labels, name)

@@ -10,11 +10,11 @@ from rich.progress import track
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from clinner_spacy.bio.trim import trim
 from clinner_spacy.cli.model import clinical_components
 from clinner_spacy.cli.relations import FoundRelation, relation_key, relations_between
 from clinner_spacy.cli.texts import Text, Texts
 from clinner_spacy.corpora.document import Document, Mention, Relation
+from clinner_spacy.ner.trim import trim
 
 #: Texts read before words seen only there are forgotten, for each process.
 CHUNK_CHARACTERS = 1_000_000

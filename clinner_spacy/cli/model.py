@@ -16,8 +16,8 @@ from thinc.api import Model
 
 from clinner_spacy.checkpoints.pipeline_dir import FACTORY, is_pipeline_dir, read_meta
 from clinner_spacy.cli.options import DEFAULT_MODEL
+from clinner_spacy.encoders.shim import EncoderShim
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.models.shim import EncoderShim
 from clinner_spacy.pipeline.multiclin_ner import MultiClinNER
 from clinner_spacy.pipeline.saved import SavedPipe
 

@@ -14,11 +14,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from clinner_spacy.bio.schemes import scheme_of, spans_of
 from clinner_spacy.corpora.document import Document, Mention, Report
 from clinner_spacy.corpora.labels import NO_TASK, into_tasks, rename_labels
 from clinner_spacy.corpora.text import read_text
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.ner.schemes import scheme_of, spans_of
 
 SUFFIXES = (".conll", ".iob", ".bio", ".bioes", ".tsv", ".txt", ".csv")
 #: A jump between two tokens that no text makes; it would be filled with as many spaces.

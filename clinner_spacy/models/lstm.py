@@ -19,8 +19,8 @@ from thinc.util import torch2xp, xp2torch
 from torch import Tensor, cat, device, nn
 from torch.nn.utils.rnn import pack_sequence, unpack_sequence
 
-from clinner_spacy.models.averages import using
-from clinner_spacy.models.forks import check_fork
+from clinner_spacy.encoders.averages import using
+from clinner_spacy.encoders.forks import check_fork
 
 Sequences = tuple[Floats2d, list[int]]
 

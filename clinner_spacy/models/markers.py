@@ -18,14 +18,14 @@ from thinc.api import Dropout, Linear, Model, chain
 from thinc.types import Floats2d
 from thinc.util import torch2xp
 
+from clinner_spacy.encoders.batches import Batch
+from clinner_spacy.encoders.encoder import Encoder, read_encoder
+from clinner_spacy.encoders.precision import Precision
+from clinner_spacy.encoders.shim import EncoderShim, shim_of
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.models.encoder import Encoder, read_encoder
 from clinner_spacy.models.layer_norm import TorchLayerNorm
-from clinner_spacy.models.precision import Precision
-from clinner_spacy.models.shim import EncoderShim, shim_of
 from clinner_spacy.relations.candidates import Candidates, Ints
 from clinner_spacy.relations.marked import Marked, add_markers, batch_marked, mark_pairs, marker_ids
-from clinner_spacy.words.batches import Batch
 
 #: Pairs marked and read at once when predicting, so that memory does not grow with the number of spans.
 CHUNK = 8192
@@ -87,7 +87,7 @@ def init(
 ) -> None:
     settings = model.attrs["settings"]
     if shim_of(model).encoder is None:
-        from clinner_spacy.checkpoints.hub import fetch_encoder
+        from clinner_spacy.encoders.hub import fetch_encoder
 
         fill(model, read_encoder(fetch_encoder(settings.name, settings.revision, settings.local_files_only)))
     add_types(model, model.attrs["span_labels"])

@@ -26,7 +26,7 @@ def build_multitask_tagger(
 
     tok2vec: any model that gives a vector a word. transitions: learn, beside, how likely a tag is to follow another
     (param "T", used within each task's columns); without, a word's best tag is taken by itself. nO: the number of
-    columns; the component sets it (:func:`clinner_spacy.models.heads.resize_heads`). Output: a float matrix
+    columns; the component sets it (:func:`clinner_spacy.ner.heads.resize_heads`). Output: a float matrix
     (n_words, nO) of logits a document.
 
     An encoder that reads long texts in windows keeps the heads at its side and merges what the windows say: it sets

@@ -18,6 +18,7 @@ from spacy.tokens import Doc
 from thinc.api import Dropout, HashEmbed, LayerNorm, Linear, Maxout, Mish, Model, chain, concatenate
 from thinc.types import Floats2d
 
+from clinner_spacy.encoders.pieces import ragged_range
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.models.among import among, in_parts
 from clinner_spacy.models.lstm import lstm
@@ -25,7 +26,6 @@ from clinner_spacy.models.range_max import RangeMax
 from clinner_spacy.models.scatter import add_up
 from clinner_spacy.relations.candidates import Candidates
 from clinner_spacy.relations.features import N_FEATURES, pair_features
-from clinner_spacy.words.pieces import ragged_range
 
 Ints = NDArray[np.int64]
 Backprop = Callable[[Any], Any]

@@ -14,14 +14,14 @@ from thinc.api import Model
 from thinc.types import Floats1d, Floats2d
 from thinc.util import torch2xp, xp2torch
 
+from clinner_spacy.encoders.batches import Batch, batches
+from clinner_spacy.encoders.encoder import Encoder, read_encoder
+from clinner_spacy.encoders.precision import Precision
+from clinner_spacy.encoders.shim import EncoderShim, shim_of
+from clinner_spacy.encoders.votes import fold, log_probabilities, vote
+from clinner_spacy.encoders.windows import Plan, plan_windows
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.models.encoder import Encoder, read_encoder
-from clinner_spacy.models.precision import Precision
-from clinner_spacy.models.shim import EncoderShim, shim_of
-from clinner_spacy.models.votes import fold, log_probabilities, vote
-from clinner_spacy.words.batches import Batch, batches
-from clinner_spacy.words.stray import open_strays
-from clinner_spacy.words.windows import Plan, plan_windows
+from clinner_spacy.ner.orphans import open_orphans
 
 Docs = list[Doc]
 Vectors = list[Floats2d]
@@ -92,7 +92,7 @@ def build_transformer(
 
 def init(model: Model[Docs, Vectors], X: Docs | None = None, Y: Vectors | None = None) -> None:
     if shim_of(model).encoder is None:
-        from clinner_spacy.checkpoints.hub import fetch_encoder
+        from clinner_spacy.encoders.hub import fetch_encoder
 
         settings = model.attrs["settings"]
         fill(model, read_encoder(fetch_encoder(settings.name, settings.revision, settings.local_files_only)))
@@ -158,7 +158,7 @@ def score_words(
         Y[words] = scores.cpu().numpy()
     lengths = [len(doc) for doc in docs]
     if heads["stray"] == "open":
-        open_strays(Y, lengths, widths)
+        open_orphans(Y, lengths, widths)
     return split(model.ops.asarray2f(Y), lengths)
 
 

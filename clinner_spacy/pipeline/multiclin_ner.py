@@ -14,14 +14,15 @@ from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
-from clinner_spacy.bio.tagset import TagSet
 from clinner_spacy.checkpoints import Loaded, known_tasks, load_checkpoint
 from clinner_spacy.checkpoints.pipeline_dir import check_columns, checked_cfg
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.models.heads import resize_heads
-from clinner_spacy.pipeline.annotate import Prediction, annotate_ents, annotate_spans
-from clinner_spacy.pipeline.learn import gold_tags, tagging_loss
-from clinner_spacy.pipeline.predict import predictions
+from clinner_spacy.ner.decode import predictions
+from clinner_spacy.ner.gold import gold_tags
+from clinner_spacy.ner.heads import resize_heads
+from clinner_spacy.ner.loss import tagging_loss
+from clinner_spacy.ner.tagset import TagSet
+from clinner_spacy.ner.write import Prediction, annotate_ents, annotate_spans
 from clinner_spacy.pipeline.saved import MAX_WORDS, SavedPipe, by_words
 
 Annotate = Literal["spans", "ents", "both"]

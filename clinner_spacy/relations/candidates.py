@@ -16,7 +16,7 @@ from spacy.attrs import SENT_START
 from spacy.pipeline import Sentencizer
 from spacy.tokens import Doc
 
-from clinner_spacy.words.pieces import ragged_range
+from clinner_spacy.encoders.pieces import ragged_range
 
 Ints = NDArray[np.int64]
 

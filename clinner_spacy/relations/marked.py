@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from tokenizers import AddedToken, Tokenizer
 
+from clinner_spacy.encoders.batches import Batch, pack
+from clinner_spacy.encoders.encoder import Encoder
+from clinner_spacy.encoders.pieces import PieceTokenizer
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.models.encoder import Encoder
 from clinner_spacy.relations.candidates import Candidates, Ints, Place
-from clinner_spacy.words.batches import Batch, pack
-from clinner_spacy.words.pieces import PieceTokenizer
 
 
 class Marked(NamedTuple):

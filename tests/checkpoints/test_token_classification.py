@@ -8,10 +8,10 @@ import spacy
 import torch
 from transformers import AutoModelForTokenClassification
 
-from clinner_spacy.bio.schemes import scheme_of, spans_of
 from clinner_spacy.checkpoints import load_checkpoint
+from clinner_spacy.encoders.encoder import read_pieces
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.models.encoder import read_pieces
+from clinner_spacy.ner.schemes import scheme_of, spans_of
 from tests.tiny import KINDS, TEXT, save_tagger
 
 SCHEMES = {

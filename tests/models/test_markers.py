@@ -16,11 +16,11 @@ from tokenizers import Tokenizer
 from transformers import AutoConfig, AutoModel
 
 from clinner_spacy.checkpoints.relations import load_relations
+from clinner_spacy.encoders.pieces import PieceTokenizer
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.models import markers
 from clinner_spacy.relations.candidates import Limits, Place, find_candidates
 from clinner_spacy.relations.marked import choose, mark
-from clinner_spacy.words.pieces import PieceTokenizer
 from tests.tiny import save_relations
 
 NLP = spacy.blank("es")

@@ -13,8 +13,8 @@ from spacy.training import Example
 from spacy.util import registry
 from thinc.api import Adam, Model
 
+from clinner_spacy.encoders.encoder import read_encoder
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.models.encoder import read_encoder
 from tests.tiny import KINDS, TEXT, save_encoder
 
 NLP = spacy.blank("es")

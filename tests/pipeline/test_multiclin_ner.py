@@ -232,7 +232,7 @@ def test_gold_on_other_words_is_carried_over_by_characters(nlp):
     reference.spans["symptom"] = [Span(reference, 2, 3, "SYMPTOM")]
     from spacy.training import Example
 
-    from clinner_spacy.pipeline.learn import gold_tags
+    from clinner_spacy.ner.gold import gold_tags
 
     example = Example(nlp.make_doc("Paciente con fiebre."), reference)
     tags = gold_tags(example, nlp.get_pipe("multiclin_ner").tagset)

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoModelForTokenClassification, AutoTokenizer
 from transformers.utils import logging
 
+from clinner_spacy.encoders.pieces import PieceTokenizer
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.words.pieces import PieceTokenizer
 
 #: Pieces a window, special tokens included, unless the config or the encoder's positions say otherwise.
 DEFAULT_WINDOW = 512

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from thinc.api import Model
 
-from clinner_spacy.bio.tagset import TagSet
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.ner.tagset import TagSet
 
 
 def resize_heads(model: Model, old: TagSet, new: TagSet) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clinner_spacy.bio.chain import best_path, chain_loss, decode_chain, illegal, marginals
+from clinner_spacy.ner.chain import best_path, chain_loss, decode_chain, illegal, marginals
 
 
 @pytest.fixture(params=[3, 5], ids=["one label", "two labels"])

@@ -8,8 +8,8 @@ import sys
 import pytest
 import torch
 
+from clinner_spacy.encoders import forks
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.models import forks
 from tests.tiny import TEXT, save_tagger
 
 PROGRAM = """

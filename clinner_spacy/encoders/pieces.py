@@ -16,7 +16,7 @@ from spacy.attrs import ORTH
 from spacy.tokens import Doc
 from tokenizers import Tokenizer
 
-from clinner_spacy.words.visible import is_transparent
+from clinner_spacy.encoders.visible import is_transparent
 
 #: No vocabulary has pieces longer than this many characters in mean, so more of a huge word need not be looked at.
 CHARS_A_PIECE = 64

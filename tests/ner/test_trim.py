@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinner_spacy.bio.trim import trim
+from clinner_spacy.ner.trim import trim
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 import spacy
 from spacy.tokens import Doc
 
-from clinner_spacy.words.visible import is_transparent, visible_words
+from clinner_spacy.encoders.visible import is_transparent, visible_words
 
 
 @pytest.mark.parametrize("word", [" ", "\n\r\n", "\t", "\u00a0", "\u200b", "\ufeff", "\x00", "\u200d\u200c"])

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinner_spacy.words.batches import batches, pack
-from clinner_spacy.words.windows import plan_windows
+from clinner_spacy.encoders.batches import batches, pack
+from clinner_spacy.encoders.windows import plan_windows
 
 
 @given(st.lists(st.integers(1, 50), max_size=40), st.integers(1, 200))

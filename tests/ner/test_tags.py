@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinner_spacy.bio.decode import decode
-from clinner_spacy.bio.encode import UNKNOWN, encode
-from clinner_spacy.bio.tagset import TagSet
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.ner.decode import decode
+from clinner_spacy.ner.gold import UNKNOWN, encode
+from clinner_spacy.ner.tagset import TagSet
 
 
 def test_tagset_lays_tasks_side_by_side():

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from clinner_spacy.words.pieces import ragged_range
-from clinner_spacy.words.windows import Plan
+from clinner_spacy.encoders.pieces import ragged_range
+from clinner_spacy.encoders.windows import Plan
 
 Ints = NDArray[np.int64]
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from clinner_spacy.words.pieces import ragged_range
+from clinner_spacy.encoders.pieces import ragged_range
 
 Ints = NDArray[np.int64]
 

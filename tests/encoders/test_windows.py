@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinner_spacy.words.windows import Plan, plan_windows
+from clinner_spacy.encoders.windows import Plan, plan_windows
 
 
 @st.composite

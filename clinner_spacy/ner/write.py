@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from spacy.tokens import Doc, Span, SpanGroup
 
-from clinner_spacy.pipeline.predict import Prediction
+from clinner_spacy.ner.decode import Prediction
 
 #: The score of a span that stood in the group without one, from a rule or an annotator.
 CERTAIN = 1.0

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinner_spacy.bio.decode import decode
-from clinner_spacy.words.stray import open_strays
+from clinner_spacy.ner.decode import decode
+from clinner_spacy.ner.orphans import open_orphans
 
 TAGS = ["O", "B-X", "I-X", "B-Y", "I-Y"]
 
@@ -28,7 +28,7 @@ def as_transformers_reads(tags: list[int]) -> list[tuple[int, int, int]]:
 def test_strays_open_as_in_transformers(docs):
     tags = [tag for doc in docs for tag in doc]
     scores = np.eye(5, dtype=np.float32)[tags].reshape(-1, 5)
-    open_strays(scores, [len(doc) for doc in docs], [5])
+    open_orphans(scores, [len(doc) for doc in docs], [5])
     first = np.asarray([n == 0 for doc in docs for n in range(len(doc))], dtype=bool)
     spans = decode(scores.argmax(axis=1), scores.max(axis=1, initial=0), first)
     starts = np.cumsum([0] + [len(doc) for doc in docs])
@@ -43,5 +43,5 @@ def test_strays_open_as_in_transformers(docs):
 def test_unread_words_are_passed_over():
     scores = np.eye(5, dtype=np.float32)[[1, 0, 2]]
     scores[1] = np.nan
-    open_strays(scores, [3], [5])
+    open_orphans(scores, [3], [5])
     assert scores[2].argmax() == 2

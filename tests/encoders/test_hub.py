@@ -13,7 +13,7 @@ import pytest
 
 from clinner_spacy.checkpoints import load_checkpoint
 from clinner_spacy.errors import ClinnerError
-from tests.checkpoints.hub_server import COMMIT, Hub, serve
+from tests.encoders.hub_server import COMMIT, Hub, serve
 from tests.tiny import save_dt4h, save_encoder, save_tagger
 
 

@@ -1,44 +1,13 @@
-"""Gold documents -> tags and the loss, task by task, skipping what was not annotated."""
+"""The loss of tag scores, task by task, and its gradients."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
-from spacy.attrs import IDX
-from spacy.training import Example
 
-from clinner_spacy.bio.chain import chain_loss
-from clinner_spacy.bio.encode import UNKNOWN, encode
-from clinner_spacy.bio.tagset import TagSet
-from clinner_spacy.errors import ClinnerError
-from clinner_spacy.words.visible import visible_words
-
-
-def gold_tags(example: Example, tagset: TagSet) -> NDArray[np.int64]:
-    """int (n_words, n_tasks) over the predicted Doc's words; UNKNOWN where a task's group is absent from the reference.
-
-    Spans are carried over by their characters and widened to whole words where the two Docs differ in their words.
-    """
-    doc, reference = example.predicted, example.reference
-    same = np.array_equal(doc.to_array([IDX]), reference.to_array([IDX]))
-    visible = visible_words(doc)
-    tags = np.full((len(doc), len(tagset.tasks)), UNKNOWN)
-    for n, (task, labels) in enumerate(tagset.tasks.items()):
-        if task not in reference.spans:
-            continue
-        spans: list[Any] = [
-            span if same else doc.char_span(span.start_char, span.end_char, span.label, alignment_mode="expand")
-            for span in reference.spans[task]
-        ]
-        unknown = {span.label_ for span in reference.spans[task]}.difference(labels)
-        if unknown:
-            raise ClinnerError(f"Task {task!r} has the labels {labels}, but its gold also {sorted(unknown)}; add them.")
-        if any(span is None for span in spans):
-            raise ClinnerError(f"Gold of task {task!r} lies beyond the text it is to be learned on; the texts differ.")
-        tags[:, n] = encode([(s.start, s.end, s.label_) for s in spans], labels, visible)
-    return tags
+from clinner_spacy.ner.chain import chain_loss
+from clinner_spacy.ner.gold import UNKNOWN
+from clinner_spacy.ner.tagset import TagSet
 
 
 def tagging_loss(

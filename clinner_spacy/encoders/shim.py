@@ -17,13 +17,13 @@ from thinc.util import torch2xp, xp2torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from clinner_spacy.encoders.averages import using
+from clinner_spacy.encoders.batches import Batch
+from clinner_spacy.encoders.encoder import Encoder, encoder_from_bytes, encoder_to_bytes, freeze
+from clinner_spacy.encoders.forks import check_fork
+from clinner_spacy.encoders.packed import PackedEncoder, can_pack, cast_copy, is_real
+from clinner_spacy.encoders.precision import choose_device, choose_dtype
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.models.averages import using
-from clinner_spacy.models.encoder import Encoder, encoder_from_bytes, encoder_to_bytes, freeze
-from clinner_spacy.models.forks import check_fork
-from clinner_spacy.models.packed import PackedEncoder, can_pack, cast_copy, is_real
-from clinner_spacy.models.precision import choose_device, choose_dtype
-from clinner_spacy.words.batches import Batch
 
 #: mallopt's number for the size from which a block is mapped by itself; see mallopt(3).
 M_MMAP_THRESHOLD = -3

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def open_strays(scores: NDArray[np.floating], lengths: Sequence[int], widths: Sequence[int]) -> None:
+def open_orphans(scores: NDArray[np.floating], lengths: Sequence[int], widths: Sequence[int]) -> None:
     """Where a word's best tag is an I with no B or I of its label before it, let B and I trade scores, in place.
 
     scores: float (n_words, n_columns) of a batch; rows of NaN were not read and are passed over. lengths: words a

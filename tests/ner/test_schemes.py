@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinner_spacy.bio.schemes import scheme_of, spans_of
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.ner.schemes import scheme_of, spans_of
 
 Spans = list[tuple[int, int, str]]
 

@@ -10,11 +10,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clinner_spacy.models import packed
-from clinner_spacy.models.encoder import Encoder, read_encoder, read_tagger
-from clinner_spacy.models.packed import ALIGNED, PackedEncoder, can_pack
-from clinner_spacy.models.shim import BATCH_TOKENS, EncoderShim, read
-from clinner_spacy.words.batches import Batch
+from clinner_spacy.encoders import packed
+from clinner_spacy.encoders.batches import Batch
+from clinner_spacy.encoders.encoder import Encoder, read_encoder, read_tagger
+from clinner_spacy.encoders.packed import ALIGNED, PackedEncoder, can_pack
+from clinner_spacy.encoders.shim import BATCH_TOKENS, EncoderShim, read
 from tests.tiny import save_encoder, save_tagger
 
 PACKED = ("bert", "roberta", "xlm-roberta")

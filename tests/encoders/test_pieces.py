@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc
 
-from clinner_spacy.words.pieces import PieceTokenizer
+from clinner_spacy.encoders.pieces import PieceTokenizer
 from tests.tiny import KINDS, TEXT, tokenizer
 
 VOCAB = spacy.blank("xx").vocab
