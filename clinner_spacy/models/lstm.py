@@ -20,7 +20,7 @@ from torch import Tensor, cat, device, nn
 from torch.nn.utils.rnn import pack_sequence, unpack_sequence
 
 from clinner_spacy.encoders.averages import using
-from clinner_spacy.encoders.forks import check_fork
+from clinner_spacy.encoders.forks import safe_in_forks
 
 Sequences = tuple[Floats2d, list[int]]
 
@@ -60,9 +60,9 @@ def forward(
 ) -> tuple[Floats2d, Callable[[Floats2d], Any]]:
     vectors, lengths = X
     shim: Any = model.shims[0]
-    check_fork(shim.device)
     given = ArgsKwargs((xp2torch(vectors, requires_grad=is_train, device=shim.device), lengths), {})
-    Y, backprop_torch = shim(given, is_train)
+    with safe_in_forks(shim.device):
+        Y, backprop_torch = shim(given, is_train)
 
     def backprop(dY: Floats2d) -> Any:
         gradient = xp2torch(dY, device=shim.device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from thinc.types import Floats2d
 from clinner_spacy.checkpoints.pipeline_dir import strings
 from clinner_spacy.checkpoints.relations import load_relations
 from clinner_spacy.corpora.extension import set_relations_extension
+from clinner_spacy.encoders.settings import EncoderSettings, Precision
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.pipeline.saved import MAX_WORDS, SavedPipe, by_words
 from clinner_spacy.relations.candidates import Candidates, Limits, Place, find_candidates
@@ -77,7 +78,7 @@ def make_clinical_relations(
     labels: list[str] | None,
     types: dict[str, str],
     window: int | None,
-    precision: Literal["auto", "fp32", "bf16", "fp16"],
+    precision: Precision,
     device: str | None,
     batch_tokens: int | None,
     local_files_only: bool,
@@ -104,14 +105,16 @@ def make_clinical_relations(
         checkpoint=checkpoint,
         checkpoint_settings={
             "base_model": base_model,
-            "revision": revision,
             "labels": labels,
             "types": types,
-            "window": window,
-            "precision": precision,
-            "device": device,
-            "batch_tokens": batch_tokens,
-            "local_files_only": local_files_only,
+            "settings": EncoderSettings(
+                revision=revision,
+                local_files_only=local_files_only,
+                window=window,
+                precision=precision,
+                batch_tokens=batch_tokens,
+                device=device,
+            ),
         },
         labels=labels,
         spans_key=spans_key,
