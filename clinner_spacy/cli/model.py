@@ -49,7 +49,8 @@ def build_nlp(
         raise ClinnerError(
             f"{model} is a saved pipeline, which has no base model or revision and knows its labels; leave these out."
         )
-    if folder is not None and lang in (None, read_meta(folder).get("lang")):
+    # The embedded model is saved without a tokenizer: it is its component alone.
+    if folder is not None and (folder / "tokenizer").exists() and lang in (None, read_meta(folder).get("lang")):
         nlp = _load(folder)
     else:
         nlp = blank(lang or NO_LANGUAGE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -58,4 +59,19 @@ Label = Annotated[
 Threshold = Annotated[
     float | None,
     typer.Option(min=0.0, max=1.0, metavar="SCORE", help="Leave out mentions that score less, from 0 to 1."),
+]
+
+Saved = Annotated[
+    str, typer.Argument(metavar="MODEL", help="embedded, a saved pipeline's directory or an installed pipeline.")
+]
+Dev = Annotated[
+    list[Path],
+    typer.Argument(metavar="DEV...", help=".spacy files, or corpora that convert reads; not the training data."),
+]
+DevLang = Annotated[
+    str | None, typer.Option("--lang", help="Language of corpora that are no .spacy files; by default the model's.")
+]
+Changed = Annotated[
+    Path | None,
+    typer.Option("--output", metavar="DIR", help="Write the changed pipeline: a new directory, or MODEL's own."),
 ]
