@@ -12,7 +12,7 @@ from clinner_spacy.encoders.batches import Batch, pack
 from clinner_spacy.encoders.encoder import Encoder
 from clinner_spacy.encoders.pieces import PieceTokenizer
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.relations.candidates import Candidates, Ints, Place
+from clinner_spacy.relations.candidates import Candidates, Ints, WordSpan
 
 
 class Marked(NamedTuple):
@@ -106,7 +106,7 @@ def stretch(sentences: Ints, start: int, end: int) -> tuple[int, int]:
 
 
 def mark(
-    ids: Ints, at: Ints, head: Place, tail: Place, markers: Mapping[str, list[int]], size: int, begin: int = 0
+    ids: Ints, at: Ints, head: WordSpan, tail: WordSpan, markers: Mapping[str, list[int]], size: int, begin: int = 0
 ) -> Marked:
     """Put the markers of one pair into its text's pieces.
 
