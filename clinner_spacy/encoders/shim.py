@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import ctypes
 import functools
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, cast
 
 import torch
-from thinc.api import Model, Optimizer, get_current_ops
-from thinc.shims import Shim
-from thinc.util import torch2xp, xp2torch
+from thinc.api import Model
+from thinc.util import xp2torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from clinner_spacy.encoders.averages import using
 from clinner_spacy.encoders.batches import Batch
 from clinner_spacy.encoders.encoder import Encoder, encoder_from_bytes, encoder_to_bytes, freeze
 from clinner_spacy.encoders.forks import check_fork
 from clinner_spacy.encoders.packed import PackedEncoder, can_pack, cast_copy, is_real
 from clinner_spacy.encoders.precision import choose_device, choose_dtype
+from clinner_spacy.encoders.torch_shim import TorchShim
 from clinner_spacy.errors import ClinnerError
 
 #: mallopt's number for the size from which a block is mapped by itself; see mallopt(3).
@@ -33,7 +31,7 @@ BATCH_TOKENS = 8192
 BATCH_TOKENS_CORE = 1024
 
 
-class EncoderShim(Shim):
+class EncoderShim(TorchShim):
     """An encoder that may not be read yet. Weights are float32; inference runs on a copy of them, cast or packed."""
 
     def __init__(self, precision: str, device: str | None, frozen: bool | int) -> None:
@@ -55,10 +53,6 @@ class EncoderShim(Shim):
         if self.encoder is None:
             raise ClinnerError(f"The encoder {name!r} has not been read; initialize the pipeline or load a saved one.")
         return self.encoder
-
-    @property
-    def device(self) -> torch.device:
-        return next(self._model.parameters()).device
 
     # Reading
 
@@ -108,30 +102,8 @@ class EncoderShim(Shim):
             self._reader = PackedEncoder(self._model, dtype) if packed else cast_copy(self._model, dtype)
         return self._reader
 
-    # Learning
-
-    def finish_update(self, optimizer: Optimizer) -> None:
-        for name, parameter in self._model.named_parameters():
-            if parameter.grad is not None:
-                # Without CuPy the optimizer works on the host, wherever the weights are.
-                ops = get_current_ops()
-                value: Any = torch2xp(parameter.data, ops=ops)
-                gradient: Any = torch2xp(parameter.grad, ops=ops)
-                value, _ = optimizer((self.id, name), value, gradient)
-                # In place: a new tensor around the optimizer's array would hold on to the old one, step after step.
-                parameter.data.copy_(xp2torch(value, device=parameter.device))
-                parameter.grad = None
-                self._reader = None
-
-    @contextlib.contextmanager
-    def use_params(self, params: dict[Any, Any]) -> Iterator[None]:
-        """Compute with other weights for a while, such as an optimizer's averages, keyed by (shim id, name)."""
-        try:
-            with using(self._model, self.id, params) as swapped:
-                self._reader = None if swapped else self._reader
-                yield
-        finally:
-            self._reader = None if swapped else self._reader
+    def changed(self) -> None:
+        self._reader = None
 
     # Moving and keeping
 
@@ -139,9 +111,8 @@ class EncoderShim(Shim):
         return self.__dict__ | {"_reader": None}  # packed weights can be neither copied nor pickled, only made anew
 
     def to_device(self, device_type: str, device_id: int) -> None:
-        if self._model is not None and self.device_name is None:
-            self._model.to("cpu" if device_type == "cpu" else f"cuda:{device_id}")
-            self._reader = None
+        if self.device_name is None:
+            super().to_device(device_type, device_id)
 
     def copy(self) -> EncoderShim:
         copied = EncoderShim(self.precision, self.device_name, self.frozen)

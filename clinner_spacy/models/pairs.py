@@ -14,7 +14,7 @@ from thinc.util import torch2xp, xp2torch
 from torch import Tensor
 
 from clinner_spacy.encoders.forks import check_fork
-from clinner_spacy.encoders.torch_shim import TorchShim
+from clinner_spacy.encoders.torch_shim import ModuleShim
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.models.pair_scorer import PairScorer
 from clinner_spacy.relations.batch import PairBatch, pair_batch
@@ -52,7 +52,7 @@ def build_span_pairs(
         dims={"nO": nO},
         attrs={"sees_all_pairs": True, "dropout_rate": 0.0},
         layers=[tok2vec],
-        shims=[TorchShim(partial(PairScorer, width=width, depth=depth, hidden=hidden, rows=rows))],
+        shims=[ModuleShim(partial(PairScorer, width=width, depth=depth, hidden=hidden, rows=rows))],
         refs={"tok2vec": tok2vec},
     )
 
@@ -90,5 +90,5 @@ def to_tensors(batch: PairBatch, device: torch.device) -> PairBatch:
     return PairBatch(tensors.segments, *(tensor.to(device) for tensor in tensors[1:]))
 
 
-def _shim(model: SpanPairs) -> TorchShim:
-    return cast(TorchShim, model.shims[0])
+def _shim(model: SpanPairs) -> ModuleShim:
+    return cast(ModuleShim, model.shims[0])

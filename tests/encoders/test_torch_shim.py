@@ -9,7 +9,7 @@ from thinc.api import Adam, Model
 from thinc.util import torch2xp, xp2torch
 from torch import nn
 
-from clinner_spacy.encoders.torch_shim import TorchShim
+from clinner_spacy.encoders.torch_shim import ModuleShim
 
 
 def build(n_inputs: int, n_outputs: int) -> nn.Module:
@@ -22,7 +22,7 @@ def forward(model: Model, X: np.ndarray, is_train: bool):
 
 
 def linear(**sizes: int) -> Model:
-    shim = TorchShim(build)
+    shim = ModuleShim(build)
     if sizes:
         shim.fill(**sizes)
     return Model("linear", forward, shims=[shim])
@@ -63,7 +63,7 @@ def test_kept_as_safetensors_with_its_sizes():
 @pytest.mark.parametrize("damage", ["another", "short", "no sizes"])
 def test_other_weights_are_refused(damage):
     data = linear(n_inputs=3, n_outputs=2).shims[0].to_bytes()
-    shim = TorchShim(nn.LayerNorm) if damage == "another" else TorchShim(build)
+    shim = ModuleShim(nn.LayerNorm) if damage == "another" else ModuleShim(build)
     data = {"another": data, "short": data[:-3], "no sizes": data.replace(b"n_inputs", b"n_absent")}[damage]
     with pytest.raises(ValueError, match="the weights are those of another module"):
         shim.from_bytes(data)
