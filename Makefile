@@ -1,5 +1,5 @@
-# Two commands for newcomers: `make demo` and `make test`. Both make their own .venv and install into it only when the
-# requirements have changed. Another Python: `make demo PYTHON=python3.12`.
+# Two commands for newcomers: `make demo` and `make test`; `make docs` builds the site. All make their own .venv and
+# install into it only when the requirements have changed. Another Python: `make demo PYTHON=python3.12`.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 REQUIREMENTS := setup.cfg pyproject.toml constraints.txt
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: demo test clean
+.PHONY: demo test docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/multiclin predict assets/notes demo.tsv
@@ -19,6 +19,11 @@ demo: $(VENV)/installed
 test: $(VENV)/installed-test
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest --quiet --numprocesses 2 $(PYTEST_ARGS)
 
+# The documentation site, in site/; a broken link is an error.
+docs: $(VENV)/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "The site: site/index.html"
+
 $(VENV)/installed: $(VENV)/bin/python $(REQUIREMENTS)
 	$(INSTALL) .
 	@touch $@
@@ -27,10 +32,14 @@ $(VENV)/installed-test: $(VENV)/bin/python $(REQUIREMENTS)
 	$(INSTALL) ".[test]"
 	@touch $@ $(VENV)/installed
 
+$(VENV)/installed-docs: $(VENV)/bin/python $(REQUIREMENTS)
+	$(INSTALL) ".[docs]"
+	@touch $@ $(VENV)/installed
+
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "$(PYTHON) is older than 3.11; name another: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf .venv .venv-* build dist demo.html demo.tsv
+	rm -rf .venv .venv-* build dist site demo.html demo.tsv

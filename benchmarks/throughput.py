@@ -57,7 +57,7 @@ STATIONS = {
     "piece tokenizer": "clinner_spacy.encoders.pieces.PieceTokenizer.__call__",
     "windows and batches": "clinner_spacy.models.transformer.prepare",
     "encoder": "clinner_spacy.encoders.shim.EncoderShim.predict",
-    "heads and votes": "clinner_spacy.models.transformer.score_words",
+    "heads and votes": "clinner_spacy.models.multitask.score_readings",
     "decode": "clinner_spacy.pipeline.multiclin_ner.predictions",
     "spans and entities": "clinner_spacy.pipeline.multiclin_ner.MultiClinNER.set_annotations",
 }

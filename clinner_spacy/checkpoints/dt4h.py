@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from clinner_spacy.checkpoints.loaded import Loaded
-from clinner_spacy.checkpoints.published import Reading, assemble, named
+from clinner_spacy.checkpoints.published import assemble, named
 from clinner_spacy.encoders.hub import fetch_encoder, known_about
+from clinner_spacy.encoders.settings import EncoderSettings
 from clinner_spacy.errors import ClinnerError
 
 #: What the published files were trained from.
@@ -50,7 +51,7 @@ def load_dt4h(
     base_model: str | None,
     task: str | Sequence[str] | None,
     lang: str | None,
-    reading: Reading,
+    settings: EncoderSettings,
 ) -> Loaded:
     """Read a ``.pt`` file; its encoder's config and tokenizer, never weights, come from ``base_model``.
 
@@ -64,8 +65,8 @@ def load_dt4h(
     chosen = choose_heads(heads, task, lang, path)
     beside = all((path.parent / name).is_file() for name in ("config.json", "tokenizer.json"))
     base = base_model or (str(path.parent) if beside else BASE_MODEL)
-    # `revision` is of the checkpoint's repository, not of its base.
-    folder = fetch_encoder(base, local_files_only=reading.get("local_files_only", False), weights=False)
+    # `settings.revision` is of the checkpoint's repository, not of its base.
+    folder = fetch_encoder(base, local_files_only=settings.local_files_only, weights=False)
     config = read_config(folder)
     encoder = Encoder(build_module(config, False, weights, str(path)), config, read_pieces(folder))
     if encoder.pieces.size > config.vocab_size:
@@ -75,7 +76,7 @@ def load_dt4h(
         )
     tasks = {name: [head.task.upper()] for name, head in chosen.items()}
     rows = [(head.weight[ROWS].float().numpy(), head.bias[ROWS].float().numpy()) for head in chosen.values()]
-    model, architecture = assemble(base, encoder, rows, tasks, reading)
+    model, architecture = assemble(base, encoder, rows, tasks, settings)
     info = {
         "format": "DT4H multi-task file",
         "name": path.name,

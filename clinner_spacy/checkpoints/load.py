@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import srsly
 
 from clinner_spacy.checkpoints.dt4h import load_dt4h
 from clinner_spacy.checkpoints.loaded import Loaded
 from clinner_spacy.checkpoints.pipeline_dir import is_pipeline_dir, load_pipeline_dir, saved_tasks
-from clinner_spacy.checkpoints.published import Reading
 from clinner_spacy.checkpoints.token_classification import load_token_classification
 from clinner_spacy.encoders.hub import Repository, fetch_encoder
+from clinner_spacy.encoders.settings import DEFAULTS, EncoderSettings
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.files import EMBEDDED
 
@@ -24,62 +24,47 @@ def load_checkpoint(
     checkpoint: str,
     *,
     base_model: str | None = None,
-    revision: str | None = None,
     task: str | Sequence[str] | None = None,
     labels: Sequence[str] | None = None,
     lang: str | None = None,
-    window: int | Literal["sentence"] | None = None,
-    overlap: int | None = None,
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
-    device: str | None = None,
-    batch_tokens: int | None = None,
-    local_files_only: bool = False,
+    settings: EncoderSettings = DEFAULTS,
 ) -> Loaded:
     """Read published or saved weights.
 
     checkpoint: "embedded", the directory of a spaCy pipeline that holds a "multiclin_ner", a DT4H ``.pt`` file or a
         directory with one, the directory of a token classifier, or a repository of the hub with either
-        (``owner/name``, or ``owner/name/file.pt`` where it has several files), at ``revision``.
+        (``owner/name``, or ``owner/name/file.pt`` where it has several files), at ``settings.revision``.
     base_model: where the config and tokenizer of a ``.pt`` file's encoder are: a directory or a repository.
     task: the tasks or heads to take; of a token classifier, what to call its one task.
     labels: the tags of a token classifier whose config only counts them.
     lang: the language whose head is taken, where there is a head a language.
-    window, overlap, precision, device, batch_tokens, local_files_only: see
-        :func:`~clinner_spacy.models.transformer.build_transformer`; the embedded model has no use for them.
+    settings: of the encoder; the embedded model has no use for them.
 
     Raises ClinnerError if the checkpoint is none of these, damaged, out of reach, or has no such task or language.
     """
     if task is not None and not task:
         raise ClinnerError("task names no task; leave it out to take all, or name one.")
-    reading = Reading(
-        revision=revision,
-        window=window,
-        overlap=overlap,
-        precision=precision,
-        device=device,
-        batch_tokens=batch_tokens,
-        local_files_only=local_files_only,
-    )
-    dt4h: dict[str, Any] = {"base_model": base_model, "task": task, "lang": lang, "reading": reading}
+    revision = settings.revision
+    dt4h: dict[str, Any] = {"base_model": base_model, "task": task, "lang": lang, "settings": settings}
     path = EMBEDDED if checkpoint == "embedded" else Path(checkpoint)
     if is_pipeline_dir(path):
         given = {"base_model": base_model, "revision": revision, "labels": labels}
         for setting in (name for name, value in given.items() if value):
             raise ClinnerError(f"{checkpoint} is a saved pipeline, which has no use for {setting}; leave it out.")
-        return load_pipeline_dir(path, task, reading)
+        return load_pipeline_dir(path, task, settings)
     if path.is_file():
         return load_dt4h(path, **dt4h)
     if path.is_dir():
         states = _states(child.name for child in path.iterdir())
         if is_token_classifier(path / "config.json") or not states:
-            return load_token_classification(path, name=checkpoint, task=task, labels=labels, reading=reading)
+            return load_token_classification(path, name=checkpoint, task=task, labels=labels, settings=settings)
         return load_dt4h(path / _only(states, checkpoint), **dt4h)
     bare_file = path.suffix in STATE_SUFFIXES and "/" not in checkpoint
     if path.is_absolute() or checkpoint.startswith((".", "~")) or bare_file:
         raise ClinnerError(f"There is no file or directory {checkpoint}; check its name.")
     owner, _, rest = checkpoint.partition("/")
     repo, _, file = rest.partition("/")
-    repository = Repository(f"{owner}/{repo}" if repo else owner, revision, local_files_only)
+    repository = Repository(f"{owner}/{repo}" if repo else owner, revision, settings.local_files_only)
     if file and not file.endswith(STATE_SUFFIXES):
         raise ClinnerError(
             f"checkpoint={checkpoint!r} is no file or directory here, and no owner/name of the hub; check it."
@@ -87,9 +72,9 @@ def load_checkpoint(
     files = [file] if file else repository.files() or [repository.fetch("config.json", f"{repo}.pt").name]
     states = _states(files)
     if not states or ("config.json" in files and is_token_classifier(repository.fetch("config.json"))):
-        path = fetch_encoder(repository.name, revision, local_files_only)
+        path = fetch_encoder(repository.name, revision, settings.local_files_only)
         repository.fetch_if_there("README.md")
-        return load_token_classification(path, name=checkpoint, task=task, labels=labels, reading=reading)
+        return load_token_classification(path, name=checkpoint, task=task, labels=labels, settings=settings)
     repository.fetch_if_there("README.md", "config.json", "tokenizer.json")
     return load_dt4h(repository.fetch(_only(states, checkpoint)), **dt4h)
 

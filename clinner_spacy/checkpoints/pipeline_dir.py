@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from thinc.api import Model
 
 from clinner_spacy.checkpoints.loaded import Loaded
 from clinner_spacy.checkpoints.published import rebuild
+from clinner_spacy.encoders.settings import DEFAULTS, EncoderSettings
 from clinner_spacy.errors import DAMAGE, ClinnerError
 from clinner_spacy.models.weights import model_from_bytes
 from clinner_spacy.ner.heads import resize_heads
@@ -25,7 +26,7 @@ def is_pipeline_dir(path: Path) -> bool:
 
 
 def load_pipeline_dir(
-    path: Path, task: str | Sequence[str] | None = None, settings: Mapping[str, Any] | None = None
+    path: Path, task: str | Sequence[str] | None = None, settings: EncoderSettings = DEFAULTS
 ) -> Loaded:
     """Read the first "multiclin_ner" of the pipeline saved at ``path``; ``task``: the tasks to keep, by default all.
 
@@ -43,7 +44,7 @@ def load_pipeline_dir(
     if "Listener" in str(architecture):
         raise ClinnerError(f"{path} shares its encoder with other components; load it with spacy.load instead.")
     weights = path / name / "model.safetensors"
-    model = rebuild(architecture, settings or {}, str(weights))
+    model = rebuild(architecture, settings, str(weights))
     model_from_bytes(model, weights.read_bytes(), str(weights))
     check_columns(model, cfg["tasks"], str(weights))
     tasks = _chosen(cfg["tasks"], task, path)

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 
 import numpy as np
 from spacy.util import registry
 from thinc.api import Model
 
+from clinner_spacy.encoders.settings import EncoderSettings
 from clinner_spacy.errors import DAMAGE, ClinnerError
 from clinner_spacy.ner.tagset import TagSet
-
-
-class Reading(TypedDict, total=False):
-    """Settings of ``clinner.Transformer.v1`` that a component may set; what is left out has its default there."""
-
-    revision: str | None
-    window: int | Literal["sentence"] | None
-    overlap: int | None
-    merge: Literal["center", "vote"]
-    precision: Literal["auto", "fp32", "bf16", "fp16"]
-    device: str | None
-    batch_tokens: int | None
-    local_files_only: bool
 
 
 def assemble(
@@ -32,15 +20,15 @@ def assemble(
     encoder: Any,
     heads: Sequence[tuple[np.ndarray, np.ndarray]],
     tasks: dict[str, list[str]],
-    reading: Reading,
+    settings: EncoderSettings,
     columns: list[int] | None = None,
-    stray: Literal["drop", "open"] = "drop",
+    orphans: Literal["drop", "open"] = "drop",
 ) -> tuple[Model, dict[str, Any]]:
     """The model and its architecture.
 
     name: of the encoder, for the record. encoder: a :class:`~clinner_spacy.encoders.encoder.Encoder`. heads: weight
     (n_tags, width) and bias (n_tags,) of each task, in the order of ``tasks``, whose rows are the task's tags in
-    canonical order unless ``columns`` says otherwise. stray: see
+    canonical order unless ``columns`` says otherwise. orphans: see
     :func:`~clinner_spacy.models.multitask.build_multitask_tagger`.
     """
     from clinner_spacy.models.transformer import fill
@@ -49,8 +37,9 @@ def assemble(
     architecture: dict[str, Any] = {
         "@architectures": "clinner.MultiTaskTagger.v1",
         "nO": tagset.n_columns,
-        "stray": stray,
-        "tok2vec": {"@architectures": "clinner.Transformer.v1", "name": named(name), "merge": "vote", **reading},
+        "merge": "vote",
+        "orphans": orphans,
+        "tok2vec": {"@architectures": "clinner.Transformer.v1", "name": named(name), **settings.changed()},
     }
     if columns is not None:
         architecture["columns"] = columns
@@ -69,16 +58,19 @@ def named(checkpoint: str) -> str:
     return path.resolve().name if path.exists() else checkpoint
 
 
-#: What reads texts, and its settings that may change from one use of saved weights to the next, with their defaults.
+#: What reads texts, and the settings that may change from one use of saved weights to the next.
 READERS = ("clinner.Transformer.v1", "clinner.EntityMarkers.v1")
-ASKED = {"window": None, "overlap": None, "precision": "auto", "device": None, "batch_tokens": None}
+ASKED = ("window", "overlap", "precision", "device", "batch_tokens")
 
 
-def rebuild(architecture: dict[str, Any], settings: Mapping[str, Any], source: str) -> Model:
-    """The model of a saved architecture, without its weights, and with a component's settings where these are other
-    than the defaults. Raises ClinnerError, naming the ``source`` of both, if the architecture describes no model."""
+def rebuild(architecture: dict[str, Any], settings: EncoderSettings, source: str) -> Model:
+    """The model of a saved architecture, without its weights, and with the settings that are other than the defaults.
+
+    Raises ClinnerError, naming the ``source`` of both, if the architecture describes no model.
+    """
+    asked = {name: value for name, value in settings.changed().items() if name in ASKED}
     try:
-        return registry.resolve({"model": as_asked(architecture, settings)})["model"]
+        return registry.resolve({"model": as_asked(architecture, asked)})["model"]
     except ClinnerError:  # a setting
         raise
     except DAMAGE as error:
@@ -89,11 +81,10 @@ def rebuild(architecture: dict[str, Any], settings: Mapping[str, Any], source: s
         ) from error
 
 
-def as_asked(architecture: dict[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """A saved architecture with the settings that are other than the defaults, where it reads texts by them."""
+def as_asked(architecture: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
+    """A saved architecture with the settings ``asked`` for where it reads texts by them."""
     if architecture["@architectures"] in READERS:
-        changed = {key: settings[key] for key, default in ASKED.items() if settings.get(key, default) != default}
-        return architecture | changed
+        return architecture | asked
     if "tok2vec" in architecture:
-        return architecture | {"tok2vec": as_asked(architecture["tok2vec"], settings)}
+        return architecture | {"tok2vec": as_asked(architecture["tok2vec"], asked)}
     return architecture

@@ -20,6 +20,7 @@ from clinner_spacy.checkpoints.dt4h import read_state
 from clinner_spacy.checkpoints.published import named
 from clinner_spacy.checkpoints.token_classification import row_names
 from clinner_spacy.encoders.hub import WEIGHTS, fetch_encoder, known_about
+from clinner_spacy.encoders.settings import DEFAULTS, EncoderSettings
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.relations.candidates import Candidates
 
@@ -42,24 +43,18 @@ def load_relations(
     checkpoint: str,
     *,
     base_model: str | None = None,
-    revision: str | None = None,
     labels: Sequence[str] | None = None,
     types: Mapping[str, str] | None = None,
-    window: int | None = None,
-    precision: str = "auto",
-    device: str | None = None,
-    batch_tokens: int | None = None,
-    local_files_only: bool = False,
+    settings: EncoderSettings = DEFAULTS,
 ) -> LoadedRelations:
     """Read a published model.
 
     checkpoint: a directory with config, tokenizer and weights, a file of weights (``.safetensors``, ``.pt``, ``.bin``),
-        or a repository of the hub, at ``revision``.
+        or a repository of the hub, at ``settings.revision``.
     base_model: where config and tokenizer are, if not beside the weights.
     labels: in the order of the head's rows, where the config does not tell.
     types: span label -> the code in its markers, where they differ.
-    window, precision, device, batch_tokens, local_files_only: see
-        :func:`~clinner_spacy.models.markers.build_entity_markers`.
+    settings: of the encoder.
 
     Raises ClinnerError if weights, tokenizer and labels do not fit together or cannot be read, and for a code without
     markers, with the list of those there are.
@@ -69,9 +64,9 @@ def load_relations(
     from clinner_spacy.relations.marked import known_codes, marker_ids
 
     path = Path(checkpoint)
-    folder = path.parent if path.is_file() else fetch_encoder(checkpoint, revision, local_files_only)
+    folder = path.parent if path.is_file() else fetch_encoder(checkpoint, settings.revision, settings.local_files_only)
     weights, head = split_state(read_weights(path if path.is_file() else folder), checkpoint)
-    base = fetch_encoder(base_model, None, local_files_only, weights=False) if base_model else folder
+    base = fetch_encoder(base_model, None, settings.local_files_only, weights=False) if base_model else folder
     config = read_config(base)
     if "embeddings.word_embeddings.weight" in weights:  # a base model lacks the rows of the markers
         config.vocab_size = len(weights["embeddings.word_embeddings.weight"])
@@ -90,13 +85,8 @@ def load_relations(
     architecture = {
         "@architectures": "clinner.EntityMarkers.v1",
         "name": named(checkpoint),
-        "revision": revision,
         "types": dict(types or {}),
-        "window": window,
-        "precision": precision,
-        "device": device,
-        "batch_tokens": batch_tokens,
-        "local_files_only": local_files_only,
+        **settings.changed(),
         "nO": len(names),
     }
     model = registry.resolve({"model": architecture})["model"]
@@ -157,7 +147,7 @@ def set_head(model: Model[list[Candidates], Floats2d], head: Mapping[str, Any]) 
     width = head["linear.weight"].shape[1]
     if width != 2 * encoder.width:
         raise ClinnerError(
-            f"The head in {model.attrs['settings'].name} is for vectors of {width} numbers, but two spans have "
+            f"The head in {model.attrs['name']} is for vectors of {width} numbers, but two spans have "
             f"{2 * encoder.width}; name the model's own encoder in `base_model`."
         )
     norm.set_dim("nI", width)

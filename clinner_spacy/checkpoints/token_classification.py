@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from clinner_spacy.checkpoints.loaded import Loaded
-from clinner_spacy.checkpoints.published import Reading, assemble, named
+from clinner_spacy.checkpoints.published import assemble, named
 from clinner_spacy.encoders.hub import known_about
+from clinner_spacy.encoders.settings import EncoderSettings
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.ner.schemes import parse_tags, scheme_of
 
@@ -23,7 +24,7 @@ def load_token_classification(
     name: str,
     task: str | Sequence[str] | None,
     labels: Sequence[str] | None,
-    reading: Reading,
+    settings: EncoderSettings,
 ) -> Loaded:
     """Read the directory of a token classifier.
 
@@ -48,7 +49,7 @@ def load_token_classification(
     if sorted(columns) == list(range(1 + 2 * len(names))):
         rows = [columns.index(column) for column in range(len(columns))]
         heads, canonical = (heads[0][rows], heads[1][rows]), None
-    model, architecture = assemble(name, encoder, [heads], tasks, reading, canonical, stray="open")
+    model, architecture = assemble(name, encoder, [heads], tasks, settings, canonical, orphans="open")
     info = {
         "format": "token classification",
         "name": named(name),

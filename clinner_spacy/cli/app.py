@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from clinner_spacy import __version__
 from clinner_spacy.errors import ClinnerError
 
 #: Modules of this folder that each define one command.
@@ -28,13 +29,27 @@ class OneSentenceErrors(TyperGroup):
 
 app = typer.Typer(
     name="multiclin",
-    help="Diseases, symptoms, procedures and more out of clinical text.",
     cls=OneSentenceErrors,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+def print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit()
+
+
+@app.callback()
+def multiclin(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Diseases, symptoms, procedures and more out of clinical text."""
+
 
 for command in COMMANDS:
     importlib.import_module(f"clinner_spacy.cli.{command}").register(app)

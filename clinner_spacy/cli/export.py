@@ -38,6 +38,7 @@ def export(
     from clinner_spacy.checkpoints import load_checkpoint  # spaCy is slow to import
     from clinner_spacy.checkpoints.published import named
     from clinner_spacy.cli.model import blank
+    from clinner_spacy.encoders.settings import EncoderSettings
 
     if output.exists():
         raise ClinnerError(f"{output} is there already; name a new directory.")
@@ -50,7 +51,9 @@ def export(
         "precision": precision.value if precision else "auto",
     }
     nlp = blank(lang)
-    loaded = load_checkpoint(lang=nlp.lang, **config)
+    known = {key: value for key, value in config.items() if key not in ("revision", "precision")}
+    settings = EncoderSettings(revision=revision, precision=config["precision"])
+    loaded = load_checkpoint(**known, lang=nlp.lang, settings=settings)
     # A path of this machine tells others nothing.
     source, base_model = named(checkpoint), base_model and named(base_model)
     recorded = config | {"checkpoint": source, "base_model": base_model}

@@ -41,6 +41,7 @@ def info_command(
     """
     from clinner_spacy.checkpoints import load_checkpoint  # spaCy is slow to import
     from clinner_spacy.cli.model import build_nlp, clinical_components, pipeline_folder
+    from clinner_spacy.encoders.settings import EncoderSettings
     from clinner_spacy.files import EMBEDDED
 
     folder = pipeline_folder(model)
@@ -55,7 +56,8 @@ def info_command(
         tasks = {task: labels for component in components for task, labels in component.tasks.items()}
         models = [component.model for component in components if component.model is not None]
     else:
-        loaded = load_checkpoint(model, base_model=base_model, revision=revision, lang=lang, labels=label)
+        settings = EncoderSettings(revision=revision)
+        loaded = load_checkpoint(model, base_model=base_model, lang=lang, labels=label, settings=settings)
         about, tasks, models = about | loaded.info, loaded.tasks, [loaded.model]
     about["parameters"] = f"{sum(map(count_parameters, models)):,}"
     path = EMBEDDED if model == options.DEFAULT_MODEL else folder or Path(model)

@@ -118,13 +118,10 @@ def blank(lang: str) -> Language:
 
 def place(model: Model, device: str | None, precision: str | None) -> None:
     """Move transformer encoders to ``device`` and let them read in ``precision``; None leaves either as it is."""
-    if not (device or precision):
-        return
+    changes = {"device": device, "precision": precision}
     for shim in (shim for node in model.walk() for shim in node.shims):
-        if isinstance(shim, EncoderShim) and shim.encoder is not None:
-            shim.precision = precision or shim.precision
-            shim.device_name = device or shim.device_name
-            shim.fill(shim.encoder)
+        if isinstance(shim, EncoderShim) and any(changes.values()):
+            shim.use(shim.settings.with_changes(changes))
 
 
 def _load(folder: Path) -> Language:

@@ -38,7 +38,7 @@ def pack(lengths: Ints, batch_tokens: int) -> Iterator[Ints]:
         start += n
 
 
-def batches(
+def fill_batches(
     plan: Plan, ids: Ints, prefix: list[int], suffix: list[int], pad: int, batch_tokens: int
 ) -> Iterator[Batch]:
     """Fill batches of at most ``batch_tokens`` tokens, special tokens and padding counted in.

@@ -16,9 +16,26 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm, scaled_dot_product_attention
+from transformers.activations import ACT2FN
 
 #: Encoders whose layers are those of BERT.
 MODEL_TYPES = ("bert", "roberta", "camembert", "xlm-roberta")
+
+#: The parts of such a layer. A layer with others (an adapter, quantized weights, another activation) is not packed.
+LAYER = {
+    "attention.self.query": nn.Linear,
+    "attention.self.key": nn.Linear,
+    "attention.self.value": nn.Linear,
+    "attention.self.dropout": nn.Dropout,
+    "attention.output.dense": nn.Linear,
+    "attention.output.LayerNorm": nn.LayerNorm,
+    "attention.output.dropout": nn.Dropout,
+    "intermediate.dense": nn.Linear,
+    "intermediate.intermediate_act_fn": type(ACT2FN["gelu"]),
+    "output.dense": nn.Linear,
+    "output.LayerNorm": nn.LayerNorm,
+    "output.dropout": nn.Dropout,
+}
 
 #: Attention over windows of a multiple of this many pieces takes two thirds of the time of others.
 ALIGNED = 16
@@ -126,19 +143,34 @@ def place_of(pieces: Tensor, lengths: Tensor, length: int) -> Tensor:
     return before[pieces // length] + pieces % length
 
 
-def can_pack(config: Any, device: torch.device, dtype: torch.dtype) -> bool:
+def can_pack(module: nn.Module, device: torch.device, dtype: torch.dtype) -> bool:
     """True for encoders of BERT's shape on a processor, in a precision that oneDNN has products for."""
     return (
         device.type == "cpu"
         and dtype in (torch.float32, torch.bfloat16)
-        and config.model_type in MODEL_TYPES
-        and config.hidden_act == "gelu"
-        and getattr(config, "position_embedding_type", "absolute") == "absolute"
-        and not getattr(config, "is_decoder", False)
-        and not getattr(config, "pruned_heads", None)
         and platform.machine().lower() in ("x86_64", "amd64")  # Arm's library has no GELU in its products: slow
+        and is_plain_bert(module)
         and _has_products(dtype)
     )
+
+
+def is_plain_bert(module: nn.Module) -> bool:
+    """True if a module computes what :class:`PackedEncoder` does: its config says so, and nothing was changed in it."""
+    body: Any = getattr(module, "base_model", module)
+    config: Any = getattr(body, "config", None)
+    return (
+        getattr(config, "model_type", None) in MODEL_TYPES
+        and type(body).__module__.startswith("transformers.models.")
+        and getattr(config, "position_embedding_type", "absolute") == "absolute"
+        and not getattr(config, "is_decoder", False)
+        and all(_leaves(layer) == LAYER for layer in body.encoder.layer)
+        and all(layer.attention.self.query.out_features == config.hidden_size for layer in body.encoder.layer)
+        and not any(part._forward_hooks or part._forward_pre_hooks for part in module.modules())
+    )
+
+
+def _leaves(layer: nn.Module) -> dict[str, type]:
+    return {name: type(part) for name, part in layer.named_modules() if not any(part.children())}
 
 
 @functools.cache

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import platform
 from pathlib import Path
-from typing import Literal
 
 import torch
 from thinc.util import get_torch_default_device
 
+from clinner_spacy.encoders.settings import Precision
 from clinner_spacy.errors import ClinnerError
 
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 logger = logging.getLogger("clinner_spacy")
@@ -33,20 +31,15 @@ def choose_device(device: str | None) -> torch.device:
     return chosen
 
 
-def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
+def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     """The type of the weights at inference: ``"auto"`` is bf16 where the device computes in it, else fp32."""
-    if precision not in ("auto", *DTYPES):
-        raise ClinnerError(f"The precision {precision!r} is unknown; use auto, fp32, bf16 or fp16.")
-    return _auto(device.type) if precision == "auto" else DTYPES[precision]
-
-
-@functools.cache  # so that the log tells once
-def _auto(device_type: str) -> torch.dtype:
-    if device_type == "cuda":
-        has_bf16 = torch.cuda.get_device_capability() >= (8, 0)
+    if precision != "auto":
+        return DTYPES[precision]
+    if device.type == "cuda":
+        has_bf16 = torch.cuda.get_device_capability(device) >= (8, 0)
     else:
-        has_bf16 = device_type == "cpu" and _cpu_multiplies_bf16()
-    logger.info("precision=auto: the encoder runs in %s on %s.", "bf16" if has_bf16 else "fp32", device_type)
+        has_bf16 = device.type == "cpu" and _cpu_multiplies_bf16()
+    logger.info("precision=auto: the encoder runs in %s on %s.", "bf16" if has_bf16 else "fp32", device.type)
     return torch.bfloat16 if has_bf16 else torch.float32
 
 

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import copy
-import ctypes
-import functools
-import platform
-from collections.abc import Callable
 from typing import Any, cast
 
 import torch
@@ -17,14 +13,12 @@ from torch.utils.checkpoint import checkpoint
 
 from clinner_spacy.encoders.batches import Batch
 from clinner_spacy.encoders.encoder import Encoder, encoder_from_bytes, encoder_to_bytes, freeze
-from clinner_spacy.encoders.forks import check_fork
+from clinner_spacy.encoders.forks import safe_in_forks
 from clinner_spacy.encoders.packed import PackedEncoder, can_pack, cast_copy, is_real
 from clinner_spacy.encoders.precision import choose_device, choose_dtype
+from clinner_spacy.encoders.settings import EncoderSettings
 from clinner_spacy.encoders.torch_shim import TorchShim
 from clinner_spacy.errors import ClinnerError
-
-#: mallopt's number for the size from which a block is mapped by itself; see mallopt(3).
-M_MMAP_THRESHOLD = -3
 
 #: Tokens the encoder reads in one call unless told otherwise; what a processor core's caches hold is read fastest.
 BATCH_TOKENS = 8192
@@ -34,19 +28,25 @@ BATCH_TOKENS_CORE = 1024
 class EncoderShim(TorchShim):
     """An encoder that may not be read yet. Weights are float32; inference runs on a copy of them, cast or packed."""
 
-    def __init__(self, precision: str, device: str | None, frozen: bool | int) -> None:
+    def __init__(self, settings: EncoderSettings) -> None:
         super().__init__(None)
+        self.settings = settings
         self.encoder: Encoder | None = None
-        self.precision = precision
-        self.device_name = device
-        self.frozen = frozen
+        self._dtype: torch.dtype | None = None
         self._reader: nn.Module | PackedEncoder | None = None
 
     def fill(self, encoder: Encoder) -> None:
         """Take an encoder in, on the device that was asked for."""
-        encoder.module.to(choose_device(self.device_name))
-        freeze(encoder, self.frozen)
-        self.encoder, self._model, self._reader = encoder, encoder.module, None
+        encoder.module.to(choose_device(self.settings.device))
+        freeze(encoder, self.settings.freeze)
+        self.encoder, self._model = encoder, encoder.module
+        self._dtype = self._reader = None
+
+    def use(self, settings: EncoderSettings) -> None:
+        """Read with other settings from now on, such as another device."""
+        self.settings = settings
+        if self.encoder is not None:
+            self.fill(self.encoder)
 
     def encoder_called(self, name: str) -> Encoder:
         """The encoder. Raises ClinnerError, naming it, if it has not been read yet."""
@@ -58,38 +58,43 @@ class EncoderShim(TorchShim):
 
     def predict(self, batch: Batch) -> Tensor:
         """The vectors of a batch's readings, float (n_read, width), on the device, in the precision of inference."""
-        check_fork(self.device)
-        with torch.inference_mode(), torch.autocast(self.device.type, enabled=False):
+        device = self.device
+        with safe_in_forks(device), torch.inference_mode(), torch.autocast(device.type, enabled=False):
             return read(self._for_inference(), *self._tensors(batch))
 
-    def batch_tokens(self, asked: int | None, is_train: bool) -> int:
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the weights at inference."""
+        if self._dtype is None:  # found out once, so that the log tells once
+            self._dtype = choose_dtype(self.settings.precision, self.device)
+        return self._dtype
+
+    def batch_tokens(self, is_train: bool) -> int:
         """The tokens of a batch, padding included: those asked for, or what suits the device."""
-        if asked or is_train or self.device.type != "cpu":
-            return asked or BATCH_TOKENS
+        if self.settings.batch_tokens is not None:
+            return self.settings.batch_tokens
+        if is_train or self.device.type != "cpu":
+            return BATCH_TOKENS
         return min(max(2, torch.get_num_threads()) * BATCH_TOKENS_CORE, BATCH_TOKENS)
 
-    def begin_update(self, batches: list[Batch]) -> tuple[Tensor, Callable[[Any], None]]:
-        """The vectors of all batches' readings, float32 (n_read, width), and how to take their gradient back.
+    def trainable_vectors(self, batches: list[Batch]) -> Tensor:
+        """The vectors of all batches' readings, float32 (n_read, width), with autograd's way back into the encoder.
 
         Of several batches only the inputs are kept: each is read once more when its gradient comes, with the same
         dropout, so that memory does not grow with the length of the documents.
         """
         if not any(parameter.requires_grad for parameter in self._model.parameters()):
-            return torch.cat([self.predict(batch).float() for batch in batches]), lambda gradient: None
+            return torch.cat([self.predict(batch).float() for batch in batches])
         self._reader = None
-        if self.device.type == "cpu":
-            _return_memory()
         module = self._model.train()
-        dtype = choose_dtype(self.precision, self.device)
         # fp16 would need its loss scaled; it is for inference on older cards.
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=dtype is torch.bfloat16):
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.dtype is torch.bfloat16):
             if len(batches) == 1:
                 vectors = read(module, *self._tensors(batches[0]))
             else:
                 parts = [checkpoint(read, module, *self._tensors(b), use_reentrant=False) for b in batches]
                 vectors = torch.cat(parts)
-        vectors = vectors.float()
-        return vectors, lambda gradient: torch.autograd.backward(vectors, xp2torch(gradient, device=self.device))
+        return vectors.float()
 
     def _tensors(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         ids, lengths, pieces = map(torch.from_numpy, (batch.ids, batch.lengths, batch.pieces))
@@ -97,9 +102,8 @@ class EncoderShim(TorchShim):
 
     def _for_inference(self) -> nn.Module | PackedEncoder:
         if self._reader is None:
-            dtype = choose_dtype(self.precision, self.device)
-            packed = self.encoder is not None and can_pack(self.encoder.config, self.device, dtype)
-            self._reader = PackedEncoder(self._model, dtype) if packed else cast_copy(self._model, dtype)
+            packed = can_pack(self._model, self.device, self.dtype)
+            self._reader = PackedEncoder(self._model, self.dtype) if packed else cast_copy(self._model, self.dtype)
         return self._reader
 
     def changed(self) -> None:
@@ -111,11 +115,12 @@ class EncoderShim(TorchShim):
         return self.__dict__ | {"_reader": None}  # packed weights can be neither copied nor pickled, only made anew
 
     def to_device(self, device_type: str, device_id: int) -> None:
-        if self.device_name is None:
+        if self.settings.device is None:
+            self._dtype = None
             super().to_device(device_type, device_id)
 
     def copy(self) -> EncoderShim:
-        copied = EncoderShim(self.precision, self.device_name, self.frozen)
+        copied = EncoderShim(self.settings)
         if self.encoder is not None:
             copied.fill(copy.deepcopy(self.encoder))
         return copied
@@ -129,19 +134,15 @@ class EncoderShim(TorchShim):
         return self
 
 
+def backward(vectors: Tensor, gradient: Any) -> None:
+    """Take the gradient of :meth:`EncoderShim.trainable_vectors` back into the encoder, unless that is frozen."""
+    if vectors.requires_grad:
+        torch.autograd.backward(vectors, xp2torch(gradient, device=vectors.device))
+
+
 def shim_of(model: Model) -> EncoderShim:
     """The encoder inside a model of ours."""
     return cast(EncoderShim, model.shims[0])
-
-
-@functools.cache
-def _return_memory() -> None:
-    """Have glibc give large blocks back to the system once they are free.
-
-    Batches of ever new shapes otherwise fragment its heap: 330 steps with a small encoder held 8.6 GB, mostly unused.
-    """
-    if platform.libc_ver()[0] == "glibc":
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1 << 20)
 
 
 def read(encoder: nn.Module | PackedEncoder, ids: Tensor, lengths: Tensor, pieces: Tensor) -> Tensor:

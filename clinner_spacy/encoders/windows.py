@@ -34,9 +34,9 @@ class Plan(NamedTuple):
 
 
 def plan_windows(counts: Ints, lengths: Iterable[int], size: int, overlap: int, every: bool) -> Plan:
-    """Cover each stretch of words (a document or a sentence) by windows of its own.
+    """Cover each segment of words (a document or a sentence) by windows of its own.
 
-    counts: int (n_words,), pieces a word, none above ``size``. lengths: words a stretch. size: pieces a window, without
+    counts: int (n_words,), pieces a word, none above ``size``. lengths: words a segment. size: pieces a window, without
     special tokens. overlap: pieces that two neighbouring windows share, less than ``size``. every: read a word in every
     window that holds it whole; else only in the one where it has most context.
     """
@@ -69,7 +69,7 @@ def plan_windows(counts: Ints, lengths: Iterable[int], size: int, overlap: int, 
 
 
 def cut(starts: Ints, ends: Ints, size: int, overlap: int) -> tuple[Ints, Ints]:
-    """The windows (begin, end) over one stretch, whose words have their pieces at ``starts`` to ``ends``."""
+    """The windows (begin, end) over one segment, whose words have their pieces at ``starts`` to ``ends``."""
     if not len(starts) or starts[0] == ends[-1]:
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
     begin, total = int(starts[0]), int(ends[-1])
@@ -85,7 +85,7 @@ def cut(starts: Ints, ends: Ints, size: int, overlap: int) -> tuple[Ints, Ints]:
 def _most_context(starts: Ints, ends: Ints, first: Ints, last: Ints, begin: Ints, end: Ints) -> Ints:
     """Of the windows ``first`` to ``last`` that hold a word, the one whose nearer edge is farthest from it.
 
-    The outer edges of a stretch count as they are, too: all windows that share a word lie between the same two.
+    The outer edges of a segment count as they are, too: all windows that share a word lie between the same two.
     """
     counts = last - first + 1
     window = ragged_range(first, counts)

@@ -8,8 +8,7 @@ goes through layer norm, dropout and a linear layer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, cast
 
@@ -20,8 +19,9 @@ from thinc.util import torch2xp
 
 from clinner_spacy.encoders.batches import Batch
 from clinner_spacy.encoders.encoder import Encoder, read_encoder
-from clinner_spacy.encoders.precision import Precision
-from clinner_spacy.encoders.shim import EncoderShim, shim_of
+from clinner_spacy.encoders.hub import fetch_encoder
+from clinner_spacy.encoders.settings import EncoderSettings, Precision
+from clinner_spacy.encoders.shim import EncoderShim, backward, shim_of
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.models.layer_norm import TorchLayerNorm
 from clinner_spacy.relations.candidates import Candidates, Ints
@@ -29,18 +29,6 @@ from clinner_spacy.relations.marked import Marked, add_markers, batch_marked, ma
 
 #: Pairs marked and read at once when predicting, so that memory does not grow with the number of spans.
 CHUNK = 8192
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How pairs are read; see :func:`build_entity_markers`."""
-
-    name: str
-    revision: str | None
-    local_files_only: bool
-    types: Mapping[str, str]
-    window: int | None
-    batch_tokens: int | None
 
 
 def build_entity_markers(
@@ -57,39 +45,43 @@ def build_entity_markers(
 ) -> Model[list[Candidates], Floats2d]:
     """Score every relation label for every candidate pair.
 
-    name, revision, precision, freeze, device, local_files_only: as in
-    :func:`clinner_spacy.models.transformer.build_transformer`. types: span label -> the code in its markers, by default
+    name: a directory with config, tokenizer and weights, or a repository of the Hugging Face hub. revision, precision,
+    batch_tokens, freeze, device, local_files_only: see
+    :class:`~clinner_spacy.encoders.settings.EncoderSettings`. types: span label -> the code in its markers, by default
     the label itself; codes that the tokenizer lacks are added when the model is initialized. window: pieces of a pair's
     text read, special tokens included; of a longer text what is between the two spans, then what is nearest around
-    them. batch_tokens: as for clinner.Transformer.v1. nO: the number of labels; the component sets it, and
+    them. nO: the number of labels; the component sets it, and
     ``attrs["span_labels"]``, the labels that get markers at initialization. Output: float (n_pairs, nO), logits of all
     documents' pairs, one after the other.
     """
-    if batch_tokens is not None and batch_tokens < 1:
-        raise ClinnerError(f"batch_tokens={batch_tokens} is below 1; leave it out or raise it.")
+    settings = EncoderSettings(
+        revision=revision,
+        local_files_only=local_files_only,
+        window=window,
+        precision=precision,
+        batch_tokens=batch_tokens,
+        device=device,
+        freeze=freeze,
+    )
     head: Model = chain(TorchLayerNorm(), Dropout(0.0), Linear(nO=nO))
     return Model(
         "entity_markers",
         forward,
         init=init,
         dims={"nO": nO},
-        attrs={
-            "settings": Settings(name, revision, local_files_only, dict(types or {}), window, batch_tokens),
-            "span_labels": [],
-        },
+        attrs={"name": name, "types": dict(types or {}), "span_labels": []},
         layers=[head],
-        shims=[EncoderShim(precision, device, freeze)],
+        shims=[EncoderShim(settings)],
     )
 
 
 def init(
     model: Model[list[Candidates], Floats2d], X: list[Candidates] | None = None, Y: Floats2d | None = None
 ) -> None:
-    settings = model.attrs["settings"]
-    if shim_of(model).encoder is None:
-        from clinner_spacy.encoders.hub import fetch_encoder
-
-        fill(model, read_encoder(fetch_encoder(settings.name, settings.revision, settings.local_files_only)))
+    shim = shim_of(model)
+    if shim.encoder is None:
+        folder = fetch_encoder(model.attrs["name"], shim.settings.revision, shim.settings.local_files_only)
+        fill(model, read_encoder(folder))
     add_types(model, model.attrs["span_labels"])
     width = cast(Encoder, shim_of(model).encoder).width
     model.layers[0].initialize(X=model.ops.alloc2f(1, 2 * width), Y=model.ops.alloc2f(1, model.get_dim("nO")))
@@ -97,15 +89,16 @@ def init(
 
 def fill(model: Model[list[Candidates], Floats2d], encoder: Encoder) -> None:
     """Put an encoder into the model."""
-    window_size(model.attrs["settings"], encoder)
-    shim_of(model).fill(encoder)
+    shim = shim_of(model)
+    window_size(shim.settings, encoder, model.attrs["name"])
+    shim.fill(encoder)
 
 
 def add_types(model: Model[list[Candidates], Floats2d], labels: Iterable[str]) -> None:
     """Make the markers of span labels known to the tokenizer, with new rows among the encoder's embeddings."""
-    shim, settings = shim_of(model), model.attrs["settings"]
+    shim, types = shim_of(model), model.attrs["types"]
     encoder = cast(Encoder, shim.encoder)
-    add_markers(encoder.pieces.tokenizer, [settings.types.get(label, label) for label in labels])
+    add_markers(encoder.pieces.tokenizer, [types.get(label, label) for label in labels])
     if encoder.pieces.size > encoder.config.vocab_size:
         module: Any = encoder.module
         module.resize_token_embeddings(encoder.pieces.size, mean_resizing=False)
@@ -113,9 +106,9 @@ def add_types(model: Model[list[Candidates], Floats2d], labels: Iterable[str]) -
         shim.fill(encoder)
 
 
-def window_size(settings: Settings, encoder: Encoder) -> int:
+def window_size(settings: EncoderSettings, encoder: Encoder, name: str) -> int:
     """Pieces of a pair's text, markers included. Raises ClinnerError if the encoder cannot read so many or too few."""
-    window = encoder.window(settings.window, settings.name)
+    window = encoder.window(cast(int | None, settings.window), name)
     if window < encoder.n_special + 8:
         raise ClinnerError(f"window={window} leaves no room for two spans and their markers; raise it.")
     return window - encoder.n_special
@@ -137,13 +130,13 @@ def forward(
         return ops.alloc2f(0, model.get_dim("nO")), lambda dY: X
     batches, order = fill_batches(model, marked, is_train)
     lengths = ops.asarray1i(_lengths(marked, order))
-    vectors, backprop_vectors = shim.begin_update(batches)
-    pooled, which = ops.reduce_max(cast(Floats2d, torch2xp(vectors, ops=ops)), lengths)
+    vectors = shim.trainable_vectors(batches)
+    pooled, which = ops.reduce_max(cast(Floats2d, torch2xp(vectors.detach(), ops=ops)), lengths)
     by_length, backprop_head = head(ops.reshape2f(pooled, len(order), -1), is_train)
 
     def backprop(dY: Any) -> list[Candidates]:
         d_pooled = ops.reshape2f(ops.as_contig(backprop_head(ops.as_contig(dY[order]))), 2 * len(order), -1)
-        backprop_vectors(ops.backprop_reduce_max(d_pooled, which, lengths))
+        backward(vectors, ops.backprop_reduce_max(d_pooled, which, lengths))
         return X
 
     return _in_order(ops, by_length, order), backprop
@@ -166,20 +159,19 @@ def _predict(model: Model[list[Candidates], Floats2d], marked: list[Marked]) -> 
 
 def mark_all(model: Model[list[Candidates], Floats2d], X: list[Candidates]) -> Iterator[Marked]:
     """The pieces of each pair with markers around its spans, one pair after the other."""
-    settings = model.attrs["settings"]
-    encoder = shim_of(model).encoder_called(settings.name)
+    name, shim = model.attrs["name"], shim_of(model)
+    encoder = shim.encoder_called(name)
     labels = sorted({c.spans[n].label for c in X for n in np.union1d(c.heads, c.tails).tolist()})
-    markers = marker_ids(encoder.pieces.tokenizer, labels, settings.types, settings.name)
-    return mark_pairs(X, encoder.pieces, markers, window_size(settings, encoder))
+    markers = marker_ids(encoder.pieces.tokenizer, labels, model.attrs["types"], name)
+    return mark_pairs(X, encoder.pieces, markers, window_size(shim.settings, encoder, name))
 
 
 def fill_batches(
     model: Model[list[Candidates], Floats2d], marked: list[Marked], is_train: bool
 ) -> tuple[list[Batch], Ints]:
     """Batches for the encoder, and the order in which they hold the pairs."""
-    shim, settings = shim_of(model), model.attrs["settings"]
-    encoder = shim.encoder_called(settings.name)
-    return batch_marked(marked, encoder, shim.batch_tokens(settings.batch_tokens, is_train))
+    shim = shim_of(model)
+    return batch_marked(marked, shim.encoder_called(model.attrs["name"]), shim.batch_tokens(is_train))
 
 
 def _lengths(marked: list[Marked], order: Ints) -> Ints:

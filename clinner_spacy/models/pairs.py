@@ -13,7 +13,7 @@ from thinc.types import Floats2d
 from thinc.util import torch2xp, xp2torch
 from torch import Tensor
 
-from clinner_spacy.encoders.forks import check_fork
+from clinner_spacy.encoders.forks import safe_in_forks
 from clinner_spacy.encoders.torch_shim import ModuleShim
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.models.pair_scorer import PairScorer
@@ -65,14 +65,13 @@ def init(model: SpanPairs, X: list[Candidates] | None = None, Y: Floats2d | None
 
 def forward(model: SpanPairs, X: list[Candidates], is_train: bool) -> tuple[Floats2d, Callable[[Floats2d], Any]]:
     tok2vec, shim, ops = model.get_ref("tok2vec"), _shim(model), model.ops
-    check_fork(shim.device)
     vectors, backprop_vectors = tok2vec([c.doc for c in X], is_train)
     lengths = ops.asarray1i([len(vector) for vector in vectors])
     flat = xp2torch(ops.flatten(vectors), requires_grad=is_train, device=shim.device)
     batch = to_tensors(pair_batch(X, MAX_SEGMENT), shim.device)
     module: Any = shim.module.train(is_train)
     module.dropout.p = model.attrs["dropout_rate"]
-    with torch.inference_mode(not is_train):
+    with safe_in_forks(shim.device), torch.inference_mode(not is_train):
         logits = module(flat, batch)
 
     def backprop(dY: Floats2d) -> list[Candidates]:

@@ -26,7 +26,7 @@ def open_orphans(scores: NDArray[np.floating], lengths: Sequence[int], widths: S
         before = np.where(first, 0, np.roll(tags, 1))
         inside = (tags > 0) & (tags % 2 == 0)
         # Halves: tags 2n + 1 (B) and 2n + 2 (I) are of label n.
-        stray = inside & ((before + 1) // 2 != (tags + 1) // 2)
-        rows, inner = read[stray], start + tags[stray]
+        orphan = inside & ((before + 1) // 2 != (tags + 1) // 2)
+        rows, inner = read[orphan], start + tags[orphan]
         scores[rows, inner], scores[rows, inner - 1] = scores[rows, inner - 1], scores[rows, inner]
         start += width

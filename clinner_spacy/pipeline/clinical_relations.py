@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from spacy.language import Language
@@ -18,6 +18,7 @@ from thinc.types import Floats2d
 from clinner_spacy.checkpoints.pipeline_dir import strings
 from clinner_spacy.checkpoints.relations import load_relations
 from clinner_spacy.corpora.extension import set_relations_extension
+from clinner_spacy.encoders.settings import EncoderSettings, Precision
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.pipeline.saved import MAX_WORDS, SavedPipe, by_words
 from clinner_spacy.relations.candidates import Candidates, Limits, WordSpan, asked_limits, find_candidates
@@ -71,7 +72,7 @@ def make_clinical_relations(
     labels: list[str] | None,
     types: dict[str, str],
     window: int | None,
-    precision: Literal["auto", "fp32", "bf16", "fp16"],
+    precision: Precision,
     device: str | None,
     batch_tokens: int | None,
     local_files_only: bool,
@@ -96,9 +97,15 @@ def make_clinical_relations(
         name,
         checkpoint=checkpoint,
         checkpoint_settings={
-            **{"base_model": base_model, "revision": revision, "labels": labels, "types": types, "window": window},
-            **{"precision": precision, "device": device, "batch_tokens": batch_tokens},
-            "local_files_only": local_files_only,
+            **{"base_model": base_model, "labels": labels, "types": types},
+            "settings": EncoderSettings(
+                revision=revision,
+                local_files_only=local_files_only,
+                window=window,
+                precision=precision,
+                batch_tokens=batch_tokens,
+                device=device,
+            ),
         },
         labels=labels,
         spans_key=spans_key,
@@ -166,17 +173,13 @@ class ClinicalRelations(SavedPipe):
     @property
     def limits(self) -> Limits:
         """What makes two spans a candidate pair."""
-        known = None if self.cfg["pairs"] is None else frozenset((head, tail) for head, tail in self.cfg["pairs"])
-        asked = None if self._sees_all_pairs else self.asked.pairs
-        pairs = asked if known is None else known if asked is None else known & asked
-        return replace(self.asked, pairs=pairs)
+        asked = replace(self.asked, pairs=None) if self._sees_all_pairs else self.asked
+        return asked.narrowed(self.cfg["pairs"])
 
     @property
     def _sees_all_pairs(self) -> bool:
         """Whether the scores of a pair depend on the others, so that none may be left out before it is scored."""
         return self.model is not None and bool(self.model.attrs.get("sees_all_pairs"))
-
-    # Prediction
 
     def predict(self, docs: Iterable[Doc]) -> list[list[dict[str, Any]]]:
         """The relations of each document, without touching the documents."""
@@ -203,8 +206,6 @@ class ClinicalRelations(SavedPipe):
         """Add relations to ``doc._.relations``; what stands there stays, and is not added twice."""
         for doc, found in zip(docs, scores, strict=True):
             annotate_relations(doc, found)
-
-    # Training
 
     def initialize(
         self,

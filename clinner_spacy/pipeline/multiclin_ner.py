@@ -16,9 +16,10 @@ from thinc.types import Floats2d
 
 from clinner_spacy.checkpoints import Loaded, known_tasks, load_checkpoint
 from clinner_spacy.checkpoints.pipeline_dir import check_columns, checked_cfg
+from clinner_spacy.encoders.settings import EncoderSettings, Precision
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.ner.decode import predictions
-from clinner_spacy.ner.gold import gold_tags
+from clinner_spacy.ner.gold import UNKNOWN, gold_tags
 from clinner_spacy.ner.heads import resize_heads
 from clinner_spacy.ner.loss import tagging_loss
 from clinner_spacy.ner.tagset import TagSet
@@ -66,7 +67,7 @@ def make_multiclin_ner(
     labels: list[str] | None,
     window: int | Literal["sentence"] | None,
     overlap: int | None,
-    precision: Literal["auto", "fp32", "bf16", "fp16"],
+    precision: Precision,
     device: str | None,
     batch_tokens: int | None,
     local_files_only: bool,
@@ -92,16 +93,18 @@ def make_multiclin_ner(
         checkpoint=checkpoint if model is None else None,
         checkpoint_settings={
             "base_model": base_model,
-            "revision": revision,
             "task": task,
             "labels": labels,
             "lang": nlp.lang,
-            "window": window,
-            "overlap": overlap,
-            "precision": precision,
-            "device": device,
-            "batch_tokens": batch_tokens,
-            "local_files_only": local_files_only,
+            "settings": EncoderSettings(
+                revision=revision,
+                local_files_only=local_files_only,
+                window=window,
+                overlap=overlap,
+                precision=precision,
+                batch_tokens=batch_tokens,
+                device=device,
+            ),
         },
         tasks=tasks,
         spans_key=spans_key,
@@ -295,6 +298,7 @@ class MultiClinNER(SavedPipe):
         tags = np.concatenate([gold_tags(example, tagset) for example in examples])
         lengths = np.asarray([len(score) for score in scores])
         logits = np.concatenate([ops.to_numpy(score) for score in scores])
+        tags[np.isnan(logits[:, 0])] = UNKNOWN  # words that the encoder cannot read
         loss, gradient, d_transitions = tagging_loss(logits, tags, lengths, tagset, self._transitions())
         if d_transitions is not None:
             self.model.inc_grad("T", ops.asarray2f(d_transitions))

@@ -14,6 +14,7 @@ from thinc.api import Model
 
 from clinner_spacy.checkpoints.pipeline_dir import read_cfg
 from clinner_spacy.checkpoints.published import rebuild
+from clinner_spacy.encoders.settings import DEFAULTS
 from clinner_spacy.errors import DAMAGE, ClinnerError
 from clinner_spacy.files import replacing
 from clinner_spacy.models.weights import model_from_bytes, model_to_bytes
@@ -87,7 +88,7 @@ class SavedPipe(TrainablePipe):
     def _restore(self, cfg: dict[str, Any], weights: bytes, source: str) -> Self:
         architecture, model = cfg.pop("architecture"), self.model
         if architecture is not None:
-            model = rebuild(architecture, self.checkpoint_settings, source)
+            model = rebuild(architecture, self.checkpoint_settings.get("settings", DEFAULTS), source)
         elif model is None:
             raise ClinnerError(f"{source} belongs to a model that the config does not describe; add its [model] block.")
         model_from_bytes(model, weights, source)

@@ -6,8 +6,8 @@ words, so that a text of any length has about as many pairs a word.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -42,6 +42,13 @@ class Limits:
     within_sentence: bool = True
     pairs: frozenset[tuple[str, str]] | None = None
 
+    def narrowed(self, pairs: Iterable[Sequence[str]] | None) -> Limits:
+        """The limits for those of their pairs that are among these, too; None for no change."""
+        if pairs is None:
+            return self
+        these = frozenset((head, tail) for head, tail in pairs)
+        return replace(self, pairs=these if self.pairs is None else these & self.pairs)
+
 
 def asked_limits(
     max_distance: int | None, within_sentence: bool, pairs: Sequence[Sequence[str]] | None
@@ -51,8 +58,7 @@ def asked_limits(
         raise ClinnerError(f"pairs={list(pairs)} must be a list of [head label, tail label].")
     if max_distance is not None and max_distance < 0:
         raise ClinnerError(f"max_distance={max_distance} is below 0; raise it or set null.")
-    known = None if pairs is None else frozenset((head, tail) for head, tail in pairs)
-    return Limits(max_distance, within_sentence, known)
+    return Limits(max_distance, within_sentence).narrowed(pairs)
 
 
 class Candidates(NamedTuple):

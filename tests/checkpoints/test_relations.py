@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from clinner_spacy.checkpoints.relations import load_relations
+from clinner_spacy.encoders.settings import EncoderSettings
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.relations.candidates import Limits, WordSpan, find_candidates
 from tests.tiny import save_encoder, save_relations
@@ -31,7 +32,7 @@ def copy(folder, tmp_path) -> Path:
 
 
 def logits(checkpoint: Path, **settings) -> np.ndarray:
-    return load_relations(str(checkpoint), precision="fp32", **settings).model.predict(PAIRS)
+    return load_relations(str(checkpoint), settings=EncoderSettings(precision="fp32"), **settings).model.predict(PAIRS)
 
 
 def test_labels_and_codes_are_those_of_the_files(folder):
@@ -57,7 +58,7 @@ def test_a_base_model_gives_config_and_tokenizer(folder, tmp_path):
 
 
 def test_the_architecture_names_nothing_of_this_machine(folder):
-    architecture = load_relations(str(folder), device="cpu").architecture
+    architecture = load_relations(str(folder), settings=EncoderSettings(device="cpu")).architecture
     assert (architecture["name"], architecture["device"]) == ("mbert", None)
 
 

@@ -10,6 +10,7 @@ from transformers import AutoModelForTokenClassification
 
 from clinner_spacy.checkpoints import load_checkpoint
 from clinner_spacy.encoders.encoder import read_pieces
+from clinner_spacy.encoders.settings import EncoderSettings
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.ner.schemes import scheme_of, spans_of
 from tests.tiny import KINDS, TEXT, save_tagger
@@ -112,9 +113,8 @@ def test_unusual_tags_cannot_be_trained(tmp_path):
         loaded.model.begin_update([spacy.blank("es")(TEXT[0])])
 
 
-@pytest.mark.parametrize("merge", ["vote", "center"])
-def test_long_texts_are_read_whole(tmp_path, merge):
-    loaded = load_checkpoint(str(save_tagger(tmp_path, "roberta")), window=32)
+def test_long_texts_are_read_whole(tmp_path):
+    loaded = load_checkpoint(str(save_tagger(tmp_path, "roberta")), settings=EncoderSettings(window=32))
     doc = spacy.blank("es")(" ".join(TEXT * 3))
     (scores,) = loaded.model.predict([doc])
     assert not np.isnan(scores).any()
@@ -158,7 +158,7 @@ def test_a_saved_pipeline_reads_as_asked(tmp_path):
     again.add_pipe("multiclin_ner", config=saved).load()
     for pipeline in (loaded, again):
         tok2vec = pipeline.get_pipe("multiclin_ner").model.get_ref("tok2vec")
-        assert tok2vec.attrs["settings"].window == 32 and tok2vec.shims[0].precision == "bf16"
+        assert tok2vec.shims[0].settings.window == 32 and tok2vec.shims[0].settings.precision == "bf16"
 
 
 def test_numbers_that_are_none_are_no_empty_result(tmp_path):

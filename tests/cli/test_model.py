@@ -77,7 +77,7 @@ def test_relations_run_where_and_as_asked(related: Language, tmp_path: Path) -> 
     related.to_disk(folder := tmp_path / "related")
     component = build_nlp(str(folder), device="cpu", precision="bf16").get_pipe("clinical_relations")
     shim = component.model.shims[0]
-    assert (shim.device_name, shim.precision) == ("cpu", "bf16")
+    assert (shim.settings.device, shim.settings.precision) == ("cpu", "bf16")
     with pytest.raises(ClinnerError, match="cuda:99"):
         build_nlp(str(folder), device="cuda:99")
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinner_spacy.encoders.batches import batches, pack
+from clinner_spacy.encoders.batches import fill_batches, pack
 from clinner_spacy.encoders.windows import plan_windows
 
 
@@ -23,7 +23,7 @@ def test_batches_hold_every_window_and_point_at_every_reading(counts, size, over
     plan = plan_windows(counts, [len(counts)], size, overlap, every=True)
     first_pieces = 100 + np.cumsum(counts) - counts
     seen = []
-    for batch in batches(plan, ids, prefix=[1], suffix=[2, 3], pad=0, batch_tokens=budget):
+    for batch in fill_batches(plan, ids, prefix=[1], suffix=[2, 3], pad=0, batch_tokens=budget):
         for row, length in zip(batch.ids, batch.lengths, strict=True):
             assert row[0] == 1
             assert row[length - 2 : length].tolist() == [2, 3]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import subprocess
 import sys
+from collections.abc import Callable
 
-import pytest
 import torch
 
-from clinner_spacy.encoders import forks
+from clinner_spacy.encoders.forks import safe_in_forks
 from clinner_spacy.errors import ClinnerError
 from tests.tiny import TEXT, save_tagger
 
@@ -39,9 +40,40 @@ def test_forked_processes_find_the_same_and_do_not_hang(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_a_gpu_in_a_forked_process_is_refused(monkeypatch):
-    forks.check_fork(torch.device("cuda:0"))
-    monkeypatch.setattr(forks, "_parent_used_cuda", True)
-    forks.check_fork(torch.device("cpu"))
-    with pytest.raises(ClinnerError, match="n_process"):
-        forks.check_fork(torch.device("cuda:0"))
+def in_child(compute: Callable[[], object]) -> object:
+    """What ``compute`` gives in a forked process."""
+    receive, send = multiprocessing.get_context("fork").Pipe(duplex=False)
+    process = multiprocessing.get_context("fork").Process(target=lambda: send.send(compute()))
+    process.start()
+    process.join(timeout=60)
+    return receive.recv()
+
+
+def threads() -> tuple[int, int, int]:
+    before = torch.get_num_threads()
+    with safe_in_forks(torch.device("cpu")):
+        inside = torch.get_num_threads()
+    return before, inside, torch.get_num_threads()
+
+
+def test_a_forked_process_has_its_threads_back_afterwards():
+    own = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert threads() == (2, 2, 2)
+        assert in_child(threads) == (2, 1, 2)
+    finally:
+        torch.set_num_threads(own)
+
+
+def refusal() -> str:
+    try:
+        with safe_in_forks(torch.device("cuda:0")):
+            return ""
+    except ClinnerError as error:
+        return str(error)
+
+
+def test_a_gpu_in_a_forked_process_is_refused():
+    assert refusal() == ""
+    assert "n_process" in in_child(refusal)

@@ -12,6 +12,7 @@ import huggingface_hub.utils._http
 import pytest
 
 from clinner_spacy.checkpoints import load_checkpoint
+from clinner_spacy.encoders.settings import EncoderSettings
 from clinner_spacy.errors import ClinnerError
 from tests.encoders.hub_server import COMMIT, Hub, serve
 from tests.tiny import save_dt4h, save_encoder, save_tagger
@@ -100,15 +101,15 @@ def test_a_mirror_without_file_lists(hub, tagger, dt4h):
 
 @pytest.mark.parametrize("revision", ["v1", COMMIT])
 def test_revision(hub, tagger, revision):
-    assert load_checkpoint(tagger, revision=revision).tasks
+    assert load_checkpoint(tagger, settings=EncoderSettings(revision=revision)).tasks
 
 
 def test_the_cache_serves_offline(hub, tagger, dt4h, monkeypatch):
     load_checkpoint(tagger)
     load_checkpoint(dt4h[0], base_model=dt4h[1])
     hub.served.clear()
-    assert load_checkpoint(tagger, local_files_only=True).tasks
-    assert load_checkpoint(dt4h[0], base_model=dt4h[1], local_files_only=True).tasks
+    assert load_checkpoint(tagger, settings=EncoderSettings(local_files_only=True)).tasks
+    assert load_checkpoint(dt4h[0], base_model=dt4h[1], settings=EncoderSettings(local_files_only=True)).tasks
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     assert load_checkpoint(tagger).tasks
     assert load_checkpoint(dt4h[0], base_model=dt4h[1]).tasks
@@ -117,7 +118,7 @@ def test_the_cache_serves_offline(hub, tagger, dt4h, monkeypatch):
 
 def test_not_in_the_cache(hub, tagger, monkeypatch):
     with pytest.raises(ClinnerError, match="not in the cache"):
-        load_checkpoint(tagger, local_files_only=True)
+        load_checkpoint(tagger, settings=EncoderSettings(local_files_only=True))
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(ClinnerError, match="out of reach"):
         load_checkpoint(tagger)
@@ -144,7 +145,7 @@ def test_a_hub_that_does_not_answer(tagger, monkeypatch):
 )
 def test_names_that_lead_nowhere(tagger, name, settings, message):
     with pytest.raises(ClinnerError, match=message):
-        load_checkpoint(name, **settings)
+        load_checkpoint(name, settings=EncoderSettings(**settings))
 
 
 @pytest.mark.parametrize("file", ["config.json", "tokenizer.json", "model.safetensors"])

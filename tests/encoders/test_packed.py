@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import pickle
-from types import SimpleNamespace
-from typing import Any
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -14,7 +13,8 @@ from clinner_spacy.encoders import packed
 from clinner_spacy.encoders.batches import Batch
 from clinner_spacy.encoders.encoder import Encoder, read_encoder, read_tagger
 from clinner_spacy.encoders.packed import ALIGNED, PackedEncoder, can_pack
-from clinner_spacy.encoders.shim import BATCH_TOKENS, EncoderShim, read
+from clinner_spacy.encoders.settings import EncoderSettings
+from clinner_spacy.encoders.shim import BATCH_TOKENS, EncoderShim, backward, read
 from tests.tiny import save_encoder, save_tagger
 
 PACKED = ("bert", "roberta", "xlm-roberta")
@@ -70,32 +70,59 @@ def test_a_tagger_is_packed_too(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "device", "dtype"),
+    ("device", "dtype"),
+    [(CPU, torch.float16), (torch.device("cuda"), torch.bfloat16), (torch.device("meta"), torch.float32)],
+)
+def test_devices_and_types_left_to_transformers(encoder, device, dtype):
+    assert can_pack(encoder.module, CPU, torch.float32) and can_pack(encoder.module, CPU, torch.bfloat16)
+    assert not can_pack(encoder.module, device, dtype)
+
+
+@pytest.mark.parametrize(
+    "change", [{"position_embedding_type": "relative_key"}, {"is_decoder": True}, {"model_type": "electra"}]
+)
+def test_configs_left_to_transformers(encoder, change):
+    module = deepcopy(encoder.module)
+    module.config.__dict__.update(change)
+    assert not can_pack(module, CPU, torch.float32)
+
+
+class Adapted(torch.nn.Linear):
+    """A layer with more to it than its weights, as adapters and quantized weights have."""
+
+
+@pytest.mark.parametrize(
+    ("part", "other"),
     [
-        ({"hidden_act": "relu"}, CPU, torch.float32),
-        ({"position_embedding_type": "relative_key"}, CPU, torch.float32),
-        ({"is_decoder": True}, CPU, torch.float32),
-        ({"pruned_heads": {0: [1]}}, CPU, torch.float32),
-        ({"model_type": "electra"}, CPU, torch.float32),
-        ({}, CPU, torch.float16),
-        ({}, torch.device("cuda"), torch.bfloat16),
+        ("intermediate.intermediate_act_fn", torch.nn.ReLU()),
+        ("attention.self.query", Adapted(32, 32)),
+        ("output.dense", torch.nn.Sequential(torch.nn.Linear(64, 32))),
+        ("adapter", torch.nn.Linear(32, 32)),
     ],
 )
-def test_what_is_left_to_transformers(encoder, change, device, dtype):
-    config: Any = SimpleNamespace(**encoder.config.to_dict())
-    assert can_pack(config, CPU, torch.float32) and can_pack(config, CPU, torch.bfloat16)
-    assert not can_pack(SimpleNamespace(**vars(config) | change), device, dtype)
+def test_modules_that_were_changed_are_left_to_transformers(encoder, part, other):
+    module = deepcopy(encoder.module)
+    layer = module.encoder.layer[-1]
+    parent, _, name = part.rpartition(".")
+    setattr(layer.get_submodule(parent), name, other)
+    assert not can_pack(module, CPU, torch.float32)
+
+
+def test_modules_with_hooks_are_left_to_transformers(encoder):
+    module = deepcopy(encoder.module)
+    module.encoder.layer[0].register_forward_hook(lambda module, args, output: output)
+    assert not can_pack(module, CPU, torch.float32)
 
 
 @pytest.mark.parametrize("kind", [*PACKED, *NOT_PACKED])
 def test_the_shim_packs_what_it_can(tmp_path, kind):
-    shim = EncoderShim("fp32", None, False)
+    shim = EncoderShim(EncoderSettings(precision="fp32"))
     shim.fill(read_encoder(save_encoder(tmp_path, kind)))
     assert isinstance(shim._for_inference(), PackedEncoder) is (kind in PACKED)
 
 
 def test_a_torch_without_these_products_runs_the_module(tmp_path, monkeypatch):
-    shim = EncoderShim("fp32", None, False)
+    shim = EncoderShim(EncoderSettings(precision="fp32"))
     shim.fill(read_encoder(save_encoder(tmp_path)))
     expected = shim.predict(batch())
     monkeypatch.setattr(packed, "_has_products", lambda dtype: False)
@@ -110,11 +137,11 @@ def batch() -> Batch:
 
 
 def test_new_weights_are_packed_anew(encoder):
-    shim = EncoderShim("fp32", None, False)
+    shim = EncoderShim(EncoderSettings(precision="fp32"))
     shim.fill(encoder)
     before = shim.predict(batch()).clone()
-    vectors, backprop = shim.begin_update([batch()])
-    backprop(torch.ones_like(vectors).numpy())
+    vectors = shim.trainable_vectors([batch()])
+    backward(vectors, torch.ones_like(vectors).numpy())
     shim.finish_update(lambda key, weights, gradient: (weights - 0.1 * gradient, gradient))
     assert not torch.allclose(shim.predict(batch()), before, atol=1e-3)
     with torch.inference_mode():
@@ -123,16 +150,16 @@ def test_new_weights_are_packed_anew(encoder):
 
 
 def test_frozen_weights_are_packed_once(encoder):
-    shim = EncoderShim("fp32", None, True)
+    shim = EncoderShim(EncoderSettings(precision="fp32", freeze=True))
     shim.fill(encoder)
     reader = shim._for_inference()
-    shim.begin_update([batch()])
+    shim.trainable_vectors([batch()])
     shim.finish_update(lambda key, weights, gradient: (weights, gradient))
     assert shim._for_inference() is reader
 
 
 def test_predicting_leaves_training_as_it_was(encoder):
-    shim = EncoderShim("fp32", None, False)
+    shim = EncoderShim(EncoderSettings(precision="fp32"))
     shim.fill(encoder)
     encoder.module.train()
     shim.predict(batch())
@@ -142,7 +169,7 @@ def test_predicting_leaves_training_as_it_was(encoder):
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_autocast_around_it_changes_nothing(encoder, precision):
-    shim = EncoderShim(precision, None, False)
+    shim = EncoderShim(EncoderSettings(precision=precision))
     shim.fill(encoder)
     expected = shim.predict(batch())
     with torch.autocast("cpu"):
@@ -150,18 +177,19 @@ def test_autocast_around_it_changes_nothing(encoder, precision):
 
 
 def test_a_shim_can_be_pickled_after_a_prediction(encoder):
-    shim = EncoderShim("bf16", None, False)
+    shim = EncoderShim(EncoderSettings(precision="bf16"))
     shim.fill(encoder)
     expected = shim.predict(batch())
     assert torch.equal(pickle.loads(pickle.dumps(shim)).predict(batch()), expected)
 
 
 def test_tokens_a_batch(encoder, monkeypatch):
-    shim = EncoderShim("fp32", None, False)
+    shim = EncoderShim(EncoderSettings(precision="fp32"))
     shim.fill(encoder)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
-    assert shim.batch_tokens(None, is_train=False) == 2048
+    assert shim.batch_tokens(is_train=False) == 2048
     monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
-    assert shim.batch_tokens(None, is_train=False) == BATCH_TOKENS
-    assert shim.batch_tokens(None, is_train=True) == BATCH_TOKENS
-    assert shim.batch_tokens(77, is_train=False) == shim.batch_tokens(77, is_train=True) == 77
+    assert shim.batch_tokens(is_train=False) == BATCH_TOKENS
+    assert shim.batch_tokens(is_train=True) == BATCH_TOKENS
+    shim.use(EncoderSettings(batch_tokens=77))
+    assert shim.batch_tokens(is_train=False) == shim.batch_tokens(is_train=True) == 77

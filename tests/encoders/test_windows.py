@@ -9,7 +9,7 @@ from clinner_spacy.encoders.windows import Plan, plan_windows
 
 @st.composite
 def texts(draw: st.DrawFn) -> tuple[list[int], list[int], int, int]:
-    """Pieces a word (no more than a window's), words a stretch, the window's size and overlap."""
+    """Pieces a word (no more than a window's), words a segment, the window's size and overlap."""
     size = draw(st.integers(1, 12))
     overlap = draw(st.integers(0, size - 1))
     lengths = draw(st.lists(st.integers(0, 40), max_size=4))
@@ -35,8 +35,8 @@ def test_a_word_is_read_in_every_window_that_holds_it_whole_and_in_no_other(text
     counts, lengths, _, _ = text
     found = plan(text, every=True)
     ends = np.cumsum(counts)
-    stretch = np.repeat(np.arange(len(lengths)), lengths)
-    owner = {begin: n for n in range(len(lengths)) for begin in found.begin[_of(found, stretch, n)]}
+    segment = np.repeat(np.arange(len(lengths)), lengths)
+    owner = {begin: n for n in range(len(lengths)) for begin in found.begin[_of(found, segment, n)]}
     expected = [
         (word, window)
         for word, count in enumerate(counts)
@@ -44,7 +44,7 @@ def test_a_word_is_read_in_every_window_that_holds_it_whole_and_in_no_other(text
         if count
         and found.begin[window] <= ends[word] - count
         and ends[word] <= found.end[window]
-        and owner.get(found.begin[window]) == stretch[word]
+        and owner.get(found.begin[window]) == segment[word]
     ]
     assert list(zip(found.word.tolist(), found.window.tolist(), strict=True)) == expected
     assert {word for word, _ in expected} == {word for word, count in enumerate(counts) if count}
@@ -52,8 +52,8 @@ def test_a_word_is_read_in_every_window_that_holds_it_whole_and_in_no_other(text
     assert (found.begin[found.window] + found.piece == starts[found.word]).all()
 
 
-def _of(found: Plan, stretch: np.ndarray, n: int) -> list[int]:
-    return sorted({int(window) for word, window in zip(found.word, found.window, strict=True) if stretch[word] == n})
+def _of(found: Plan, segment: np.ndarray, n: int) -> list[int]:
+    return sorted({int(window) for word, window in zip(found.word, found.window, strict=True) if segment[word] == n})
 
 
 @given(texts())

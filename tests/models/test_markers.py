@@ -17,6 +17,7 @@ from transformers import AutoConfig, AutoModel
 
 from clinner_spacy.checkpoints.relations import load_relations
 from clinner_spacy.encoders.pieces import PieceTokenizer
+from clinner_spacy.encoders.settings import EncoderSettings
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.models import markers
 from clinner_spacy.relations.candidates import Limits, WordSpan, find_candidates
@@ -85,7 +86,7 @@ class Direct:
 
 
 def test_logits_are_those_of_a_direct_implementation(folder):
-    loaded = load_relations(str(folder), types=CODE, precision="fp32", batch_tokens=200)
+    loaded = load_relations(str(folder), types=CODE, settings=EncoderSettings(precision="fp32", batch_tokens=200))
     before = Doc(NLP.vocab, words=["Refiere", "disnea", "."])
     doc = Doc(NLP.vocab, words=[*WORDS, "Sin", "dolor", "."], sent_starts=[n in (0, 16) for n in range(19)])
     places = [*SPANS, WordSpan(17, 18, "DIS"), WordSpan(16, 19, "PATIENT")]
@@ -117,7 +118,7 @@ WINDOWS = {
 
 @pytest.mark.parametrize("lengths", WINDOWS, ids=str)
 def test_a_long_sentence_is_read_in_a_window_around_the_pair(folder, lengths):
-    loaded = load_relations(str(folder), types=CODE, precision="fp32")
+    loaded = load_relations(str(folder), types=CODE, settings=EncoderSettings(precision="fp32"))
     before, gap, after = lengths
     words = np.random.default_rng(0).choice(["a", "de", "dolor"], before + gap + after + 2).tolist()
     doc = Doc(NLP.vocab, words=words, sent_starts=[n == 0 for n in range(len(words))])
@@ -133,14 +134,14 @@ def test_a_long_sentence_is_read_in_a_window_around_the_pair(folder, lengths):
 
 
 def test_spans_longer_than_the_window_keep_their_markers(folder):
-    loaded = load_relations(str(folder), types=CODE, precision="fp32")
+    loaded = load_relations(str(folder), types=CODE, settings=EncoderSettings(precision="fp32"))
     doc = Doc(NLP.vocab, words=["dolor"] * 400, sent_starts=[n == 0 for n in range(400)])
     found = find_candidates(doc, [WordSpan(0, 400, "DIS"), WordSpan(100, 300, "DRUG")], Limits())
     assert np.isfinite(loaded.model.predict([found])).all()
 
 
 def test_a_span_without_pieces_still_has_its_markers(folder):
-    loaded = load_relations(str(folder), types=CODE, precision="fp32")
+    loaded = load_relations(str(folder), types=CODE, settings=EncoderSettings(precision="fp32"))
     doc = Doc(NLP.vocab, words=["dolor", "\u200b", "tos"])
     found = find_candidates(doc, [WordSpan(0, 1, "DIS"), WordSpan(1, 2, "DRUG"), WordSpan(2, 3, "DIS")], Limits())
     logits = loaded.model.predict([found])
@@ -181,7 +182,7 @@ def test_the_window_holds_the_markers_and_what_is_between_them_first(n_pieces, d
 
 
 def test_pairs_read_a_few_at_once_keep_their_order_and_their_documents_are_cut_once(folder, monkeypatch):
-    loaded = load_relations(str(folder), types=CODE, precision="fp32")
+    loaded = load_relations(str(folder), types=CODE, settings=EncoderSettings(precision="fp32"))
     doc = Doc(NLP.vocab, words=WORDS)
     X = [find_candidates(doc, SPANS[:n], Limits()) for n in (3, 0, 4, 2)]
     whole = loaded.model.predict(X)
@@ -193,7 +194,7 @@ def test_pairs_read_a_few_at_once_keep_their_order_and_their_documents_are_cut_o
 
 
 def test_learns_and_its_gradient_reaches_the_encoder(folder):
-    loaded = load_relations(str(folder), types=CODE, precision="fp32", batch_tokens=100)
+    loaded = load_relations(str(folder), types=CODE, settings=EncoderSettings(precision="fp32", batch_tokens=100))
     X = [find_candidates(Doc(NLP.vocab, words=WORDS), SPANS, Limits())]
     target = np.arange(len(X[0].heads)) % 2
     from thinc.api import Adam
@@ -222,7 +223,7 @@ class TestErrors:
     @pytest.mark.parametrize("window", [5, 65])
     def test_windows_that_cannot_be_read(self, folder, window):
         with pytest.raises(ClinnerError, match=f"window={window}"):
-            load_relations(str(folder), window=window)
+            load_relations(str(folder), settings=EncoderSettings(window=window))
 
     def test_batch_tokens(self):
         block: dict[str, Any] = {"@architectures": "clinner.EntityMarkers.v1", "name": "x", "batch_tokens": 0}

@@ -123,7 +123,6 @@ def test_window_and_overlap_change_what_is_read_together(encoder):
         ({"window": 65}, "window=65 is more than the 64"),
         ({"window": 32, "overlap": 30}, "overlap=30"),
         ({"overlap": -1}, "overlap=-1"),
-        ({"merge": "mean"}, "merge"),
         ({"precision": "fp8"}, "precision"),
         ({"device": "cuda:99"}, "cuda:99"),
         ({"batch_tokens": 0}, "batch_tokens"),

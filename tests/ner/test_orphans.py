@@ -25,7 +25,7 @@ def as_transformers_reads(tags: list[int]) -> list[tuple[int, int, int]]:
 
 
 @given(st.lists(st.lists(st.integers(0, 4), max_size=12), min_size=1, max_size=3))
-def test_strays_open_as_in_transformers(docs):
+def test_orphans_open_as_in_transformers(docs):
     tags = [tag for doc in docs for tag in doc]
     scores = np.eye(5, dtype=np.float32)[tags].reshape(-1, 5)
     open_orphans(scores, [len(doc) for doc in docs], [5])

@@ -270,7 +270,7 @@ class TestPublished:
         at = "components.clinical_relations"
         loaded = spacy.load(tmp_path / "saved", config={f"{at}.window": 32, f"{at}.precision": "bf16"})
         model = loaded.get_pipe("clinical_relations").model
-        assert (model.attrs["settings"].window, model.shims[0].precision) == (32, "bf16")
+        assert (model.shims[0].settings.window, model.shims[0].settings.precision) == (32, "bf16")
 
     def test_trained_on(self, published):
         nlp = self.nlp(published, precision="fp32")

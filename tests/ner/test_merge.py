@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinner_spacy.encoders.votes import fold, log_probabilities, vote
+from clinner_spacy.ner.merge import fold, log_probabilities, vote
 
 
 def reference(choices: list[int]) -> int:

@@ -1,11 +1,30 @@
-"""What several windows say of a word -> one set of probabilities, on the device where the heads are."""
+"""What several windows say of a word -> one set of tag probabilities, on the device where the heads are."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+
+def merge_readings(
+    word: NDArray[np.int64], logits: Tensor, widths: Sequence[int], columns: Sequence[int] | None
+) -> tuple[NDArray[np.int64], Tensor]:
+    """The words that were read, int (n,), and the log-probabilities of their tags, float (n, n_columns).
+
+    word: int (n_readings,), the word that each row of ``logits`` is about, ascending. widths: columns a task. columns:
+    see :func:`fold`, or None where the rows of the heads are the columns.
+    """
+    if columns is not None:
+        logits = fold(logits, columns, sum(widths))
+    log_probs = log_probabilities(logits, widths)
+    words, owner = np.unique(word, return_inverse=True)
+    if len(words) < len(word):
+        log_probs = vote(log_probs, torch.from_numpy(owner).to(logits.device), len(words), widths)
+    return words, log_probs
 
 
 def fold(logits: Tensor, columns: Sequence[int], n_columns: int) -> Tensor:
