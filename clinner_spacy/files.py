@@ -1,4 +1,4 @@
-"""Writing files so that a reader never sees half of one: write beside it, then move it into place."""
+"""Where the package's own files lie, and writing files so that a reader never sees half of one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from clinner_spacy.errors import ClinnerError
+
+#: The pipeline that ships inside the package.
+EMBEDDED = Path(__file__).parent / "embedded"
 
 
 @contextmanager

@@ -21,9 +21,6 @@ from clinner_spacy.ner.tagset import TagSet
 
 FACTORY = "multiclin_ner"
 
-#: The pipeline that ships inside the package.
-EMBEDDED = Path(__file__).parent.parent / "embedded"
-
 
 def is_pipeline_dir(path: Path) -> bool:
     return (path / "config.cfg").is_file() and (path / "meta.json").is_file()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.progress import track
@@ -11,7 +11,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from clinner_spacy.cli.model import clinical_components
-from clinner_spacy.cli.relations import FoundRelation, relation_key, relations_between
+from clinner_spacy.cli.relations import relation_key, relations_between
 from clinner_spacy.cli.texts import Text, Texts
 from clinner_spacy.corpora.document import Document, Mention, Relation
 from clinner_spacy.ner.trim import trim
@@ -33,18 +33,19 @@ class Found(NamedTuple):
 
 
 class AnnotatedText(NamedTuple):
-    """A text and what was found in it, in text order."""
+    """A text and what was found in it, in text order; relations are dicts whose head and tail are indices into
+    ``found``."""
 
     name: str
     text: str
     found: list[Found]
-    relations: Sequence[FoundRelation] = ()
+    relations: Sequence[dict[str, Any]] = ()
 
     def to_document(self) -> Document:
         mentions = [
             Mention(label, ((start, end),), id=f"T{n}") for n, (start, end, label, _) in enumerate(self.found, 1)
         ]
-        relations = [Relation(r.label, f"T{r.head + 1}", f"T{r.tail + 1}") for r in self.relations]
+        relations = [Relation(r["label"], f"T{r['head'] + 1}", f"T{r['tail'] + 1}") for r in self.relations]
         return Document(self.name, self.text, {"sc": mentions}, relations)
 
 
@@ -85,7 +86,7 @@ def _mentions(doc: Doc, keys: Iterable[str], labels: frozenset[str]) -> list[Fou
     return [Found(*place, score) for place, score in sorted(best.items())]
 
 
-def _relations(doc: Doc, key: str | None, found: Sequence[Found]) -> list[FoundRelation]:
+def _relations(doc: Doc, key: str | None, found: Sequence[Found]) -> list[dict[str, Any]]:
     """Relations between the mentions that are shown."""
     if key is None or not doc._.relations:
         return []
