@@ -13,7 +13,6 @@ from typing import IO, Any, NamedTuple
 
 from clinner_spacy.errors import ClinnerError
 
-
 #: What neither the name of a document nor a label may hold, since files of lines and tabs are made of them.
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -96,7 +95,11 @@ def _look_into(folder: str, above: tuple[tuple[int, int], ...], found: Found) ->
         found.unreadable.append(folder)
         return
     for entry in names:
-        if entry.is_dir():
+        try:
+            is_dir, is_file = entry.is_dir(), entry.is_file()
+        except OSError:  # a link to itself
+            is_dir = is_file = False
+        if is_dir:
             _look_into(entry.path, (*above, here), found)
         else:
-            (found.files if entry.is_file() else found.unreadable).append(entry.path)
+            (found.files if is_file else found.unreadable).append(entry.path)

@@ -64,7 +64,7 @@ class Texts:
         return [path for _, path in self.files]
 
     def report_unread(self) -> None:
-        """Say which texts could not be read, a line each, and raise ClinnerError with their number, if there are any."""
+        """Say which texts could not be read, a line each, and raise ClinnerError with their number, if any."""
         if self.unread:
             for reason in self.unread:
                 typer.echo(reason, err=True)

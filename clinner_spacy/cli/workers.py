@@ -32,7 +32,7 @@ def spread(batches: Iterable[list[Item]], work: Work, n_process: int) -> Iterato
     try:
         with _held(SIGNALS):  # what a child would do on one while it is being made is undefined
             for _ in range(n_process):
-                workers.append(_Worker(work))
+                workers.append(_Worker(work, [worker.connection for worker in workers]))
         sentinels = [worker.process.sentinel for worker in workers]
         free, busy = deque(workers), deque[_Worker]()
         for batch in batches:
@@ -55,11 +55,12 @@ def spread(batches: Iterable[list[Item]], work: Work, n_process: int) -> Iterato
 class _Worker:
     """A process and the connection to it."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, others: list[Connection]) -> None:
         # Forked processes share the weights that are in memory; on other systems forking is not safe.
         context: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else None)
         self.connection, far_end = context.Pipe()
-        self.process = context.Process(target=_run, args=(work, far_end), daemon=True)
+        ours = [*others, self.connection]
+        self.process = context.Process(target=_run, args=(work, far_end, ours), daemon=True)
         self.process.start()
         far_end.close()  # the connection ends when the process does
 
@@ -87,8 +88,10 @@ class _Worker:
         )
 
 
-def _run(work: Work, connection: Connection) -> None:
+def _run(work: Work, connection: Connection, of_parent: list[Connection]) -> None:
     """What a process does: it ends when its parent does, since the connection ends then."""
+    for end in of_parent:  # a fork holds them, too, and would keep the connection open
+        end.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches parent and children; the parent ends them
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _release(SIGNALS)

@@ -41,7 +41,7 @@ def read_brat(
     folder = Path(path)
     files, unreadable = find_files(folder) if folder.is_dir() else ([], [])
     if unreadable:
-        raise ClinnerError(f"{unreadable[0]} cannot be read: no file or folder that can be opened; repair or remove it.")
+        raise ClinnerError(f"{unreadable[0]} cannot be read: no file or folder that can be opened; remove it.")
     texts = sorted(Path(file) for file in files if file.endswith(".txt"))
     annotations = {Path(file) for file in files if file.endswith(".ann")}
     if not texts or not annotations:

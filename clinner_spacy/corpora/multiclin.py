@@ -72,8 +72,8 @@ def _documents(folders: dict[str, Path], report: Report) -> Iterator[Document]:
     for task, table in rows.items():
         for name, (source, found) in table.items():
             if task not in texts.get(name, {}):
-                line = found[0].line
-                raise ClinnerError(f"{source}, line {line}: the filename is that of no text in {folders[task] / 'txt'}.")
+                where = f"{source}, line {found[0].line}"
+                raise ClinnerError(f"{where}: the filename is that of no text in {folders[task] / 'txt'}.")
     if not texts:
         raise ClinnerError(f"{next(iter(folders.values())) / 'txt'} holds no .txt file.")
     for name, files in sorted(texts.items()):

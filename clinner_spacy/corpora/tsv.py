@@ -80,7 +80,7 @@ def _parse(lines: Iterable[str], path: Path) -> Iterator[TsvRow]:
             raise ClinnerError(f"{path}, line {first}: the {'label' if name else 'filename'} is empty.")
         if CONTROL.search(name) or CONTROL.search(label):
             column = "filename" if CONTROL.search(name) else "label"
-            raise ClinnerError(f"{path}, line {first}: the {column} holds a tab, a line end or another control character.")
+            raise ClinnerError(f"{path}, line {first}: the {column} holds a tab, a line end or the like.")
         start, end = (
             _offset(cells[at], column, path, first) for at, column in ((start_at, "start_span"), (end_at, "end_span"))
         )
@@ -113,8 +113,8 @@ def _offset(cell: str, column: str, path: Path, line: int) -> int:
 def write_multiclin_tsv(path: Path | str, documents: Iterable[Document]) -> int:
     """Write every mention of ``documents`` into one table (read once, memory stays flat); gives their number.
 
-    Tabs and line breaks in a mention's text become spaces; a name or label may have none. A discontinuous mention is written from its first to its
-    last character. The file appears whole or not at all; raises ClinnerError when it cannot be written.
+    Tabs and line breaks in a mention's text become spaces; a name or label may have none. A discontinuous mention is
+    written from its first to its last character. The file appears whole or not at all; raises ClinnerError when it cannot be written.
     """
     written = 0
     with replacing(path) as handle:

@@ -15,8 +15,8 @@ def scheme_of(tags: Collection[str]) -> str:
     """The scheme a set of distinct tags belongs to: ``"BIO"``, ``"IO"``, ``"BILOU"`` or ``"BIOES"``.
 
     ``BIO`` stands for IOB2 and IOB1: :func:`spans_of` reads both. Prefix and label are joined by ``-`` or ``_``; tags
-    in square or angle brackets (``[PAD]``) count as ``O``. Raises ClinnerError when the tags fit no scheme; it counts them
-    and does not show them, since they may be words of a text whose columns are mixed up.
+    in square or angle brackets (``[PAD]``) count as ``O``. Raises ClinnerError when the tags fit no scheme; it does
+    not show them, since they may be words of a text whose columns are mixed up.
     """
     inside = sorted(tag for tag in tags if not _is_outside(tag))
     split = [_split(tag) for tag in inside]

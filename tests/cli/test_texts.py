@@ -57,14 +57,8 @@ def test_encoding(run: Run, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("format", ["tsv", "brat"])
 def test_odd_names_of_files(run: Run, tmp_path: Path, format: str) -> None:
-    folder = os.fsencode(write(tmp_path / "in", {"a\tb.txt": TEXT, "c\nd\r.txt": TEXT}))
-    for name in (b"e\xe9.txt", b"f\xff/g.txt"):
-        path = os.path.join(folder, name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "wb") as file:
-            file.write(TEXT.encode())
-    with open(os.path.join(folder, b"bad\xe9.txt"), "wb") as file:
-        file.write(b"\xff")
+    not_utf8 = {os.fsdecode(name): TEXT for name in (b"e\xe9.txt", b"f\xff/g.txt")}
+    write(tmp_path / "in", {"a\tb.txt": TEXT, "c\nd\r.txt": TEXT, **not_utf8, os.fsdecode(b"bad\xe9.txt"): b"\xff"})
     result = run("predict", tmp_path / "in", tmp_path / "out", "--format", format)
     assert result.exit_code == 1 and "1 of 5" in result.output and "Traceback" not in result.output
     wanted = ["a\\tb", "c\\nd\\r", "e\\xe9", "f\\xff/g"]

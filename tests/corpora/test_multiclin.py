@@ -112,6 +112,18 @@ def test_a_table_that_fails_half_way_is_not_there(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("name", "label"), [("a\tb", "X"), ("a\rb", "X"), ("a", "X\nY"), ("a", "")])
+def test_names_and_labels_that_break_a_table_are_refused(tmp_path: Path, name: str, label: str) -> None:
+    with pytest.raises(ClinnerError, match="control character"):
+        write_multiclin_tsv(tmp_path / "t.tsv", [Document(name, "uno", {"x": [Mention(label, ((0, 1),))]})])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_task_named_as_the_group_of_all_spans(tmp_path: Path) -> None:
+    with pytest.raises(ClinnerError, match="task sc has the name"):
+        read_multiclin(split(tmp_path, {"sc": {"a": "abc"}}, {}))
+
+
 @pytest.mark.corpus
 def test_real_corpora_say_where_their_texts_are(corpora: Path) -> None:
     splits = [path for path in sorted(corpora.glob("*/*-dev")) if any(path.glob("*/tsv"))]
