@@ -114,7 +114,8 @@ def write_multiclin_tsv(path: Path | str, documents: Iterable[Document]) -> int:
     """Write every mention of ``documents`` into one table (read once, memory stays flat); gives their number.
 
     Tabs and line breaks in a mention's text become spaces; a name or label may have none. A discontinuous mention is
-    written from its first to its last character. The file appears whole or not at all; raises ClinnerError when it cannot be written.
+    written from its first to its last character. The file appears whole or not at all; raises ClinnerError when it
+    cannot be written.
     """
     written = 0
     with replacing(path) as handle:
