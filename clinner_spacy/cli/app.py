@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import io
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +24,8 @@ class OneSentenceErrors(TyperGroup):
     """A command group that shows a :class:`ClinnerError` as its sentence, without a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: names of files may be no UTF-8
         try:
             with terminating_tidily():
                 return super().invoke(ctx)

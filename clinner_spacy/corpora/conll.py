@@ -149,9 +149,7 @@ def _token(cells: list[str], sentence: int, document: int, path: Path, line: int
         raise ClinnerError(f"{path}, line {line}: an offset is not a whole number.")
     start, end = int(cells[2]), int(cells[3])
     if end - start != len(text):
-        raise ClinnerError(
-            f"{path}, line {line}: the token has {len(text)} characters but {start} to {end} holds {end - start}."
-        )
+        raise ClinnerError(f"{path}, line {line}: from start to end is not the length of the token, {len(text)}.")
     return _Token(text, tag, start, end, sentence, document, line)
 
 
@@ -178,7 +176,7 @@ def _text(tokens: Iterable[_Token], path: Path) -> tuple[str, list[int]]:
         new_sentence = sentence >= 0 and token.sentence != sentence
         gap = token.start - length if token.start >= 0 else int(bool(parts))
         if not 0 <= gap <= MAX_GAP:
-            where = f"starts at {token.start}, the one before it ends at {length}"
+            where = "starts before the one before it ends" if gap < 0 else "starts too far behind the one before it"
             raise ClinnerError(f"{path}, line {token.line}: the token {where}; offsets must go forward in a document.")
         parts += ["\n" + " " * (gap - 1) if new_sentence and gap else " " * gap, token.text]
         starts.append(length + gap)

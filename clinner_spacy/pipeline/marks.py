@@ -1,8 +1,8 @@
 """What a file brings along that is no text: how its line ends are spelled, and a byte order mark.
 
 A model that reads the spelling of words would read ``\\r\\n`` as another word than ``\\n``, and spaCy's tokenizers
-leave a byte order mark on the first word. Here, for every component of a pipeline, a line end is read as ``\\n`` however
-it is spelled, and a byte order mark is a word of its own that is read so, too. Texts and offsets stay as given.
+leave a byte order mark on the first word. Here, for every component of a pipeline, a line end is read as ``\\n``
+however it is spelled, and a byte order mark is a word of its own that is read so, too. Texts and offsets stay as given.
 """
 
 from __future__ import annotations

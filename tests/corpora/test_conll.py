@@ -56,9 +56,9 @@ def test_a_folder_labels_and_task(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("a B-X\nb\n", "line 2: a token without a tag"),
-        ("a\tB-X\t0\t1\nb\tO\t0\t1\n", "line 2: the token starts at 0, the one before it ends at 1"),
-        ("a\tB-X\t0\t2\n", "line 1: the token has 1 characters but 0 to 2 holds 2"),
-        ("a\tB-X\t9999999999\t10000000000\n", "line 1: the token starts at"),
+        ("a\tB-X\t0\t1\nb\tO\t0\t1\n", "line 2: the token starts before the one before it ends"),
+        ("a\tB-X\t0\t2\n", "line 1: from start to end is not the length of the token, 1"),
+        ("a\tB-X\t9999999999\t10000000000\n", "line 1: the token starts too far"),
         ("a B-X\nb E-X\nc L-X\n", "tags mix the prefixes"),
         ("Ana O\nfiebre 998877\ntos B-X\n", "1 of 3 distinct tags are none of the schemes"),
         ("a\tB-X\t0\t1\nb\tO\t2\n", "line 2: no start and end, which other lines have"),

@@ -72,3 +72,10 @@ def test_rows_swallowed_by_a_quotation_mark_are_told(tmp_path: Path, caplog: pyt
         found = read_spans(path)
     assert found == [SpanRow("a", "X", 0, 4), SpanRow("a", "X", 7, 8)]  # as pandas reads it
     assert "lines 2 to 3" in caplog.text
+
+
+def test_a_quotation_mark_left_open_in_the_header(tmp_path: Path) -> None:
+    path = tmp_path / "t.tsv"
+    path.write_text('filename\tlabel\tstart_span\tend_span\ttext\t"more\na\tX\t0\t4\tt\tu\n')
+    with pytest.raises(ClinnerError, match=r"t\.tsv, line 1: a quotation mark is opened and never closed"):
+        read_spans(path)
