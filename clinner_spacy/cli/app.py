@@ -42,12 +42,14 @@ def terminating_tidily() -> Iterator[None]:
         yield
         return
     signals = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {number: signal.signal(number, _exit) for number in signals}
+    ours = [number for number in signals if signal.getsignal(number) is signal.SIG_DFL]  # not under nohup
+    for number in ours:
+        signal.signal(number, _exit)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _exit(number: int, frame: Any) -> None:
