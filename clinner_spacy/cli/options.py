@@ -75,3 +75,7 @@ Changed = Annotated[
     Path | None,
     typer.Option("--output", metavar="DIR", help="Write the changed pipeline: a new directory, or MODEL's own."),
 ]
+Encoding = Annotated[str, typer.Option(metavar="NAME", help="Of the texts, as cp1252 or utf-16.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output if it is there.")]
+#: For commands that say themselves what is wrong with a third name: the shell made it of a pattern.
+ANY_NUMBER = {"allow_extra_args": True}

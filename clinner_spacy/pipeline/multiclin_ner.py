@@ -26,6 +26,7 @@ from clinner_spacy.ner.loss import tagging_loss
 from clinner_spacy.ner.tagset import TagSet
 from clinner_spacy.ner.threshold import Threshold, check_labels, checked_threshold
 from clinner_spacy.ner.write import Prediction, annotate_ents, annotate_spans
+from clinner_spacy.pipeline.marks import read_marks_alike
 from clinner_spacy.pipeline.saved import MAX_WORDS, SavedPipe, by_words
 
 Annotate = Literal["spans", "ents", "both"]
@@ -84,6 +85,7 @@ def make_multiclin_ner(
 
     Raises ClinnerError if both a model and a checkpoint other than the default are given.
     """
+    read_marks_alike(nlp)
     if model is None and checkpoint is not None and tasks:
         raise ClinnerError(f"Component {name!r} is given tasks and a checkpoint, which has its own; choose with task.")
     if model is not None and checkpoint not in (None, "embedded"):
@@ -145,8 +147,9 @@ class MultiClinNER(SavedPipe):
         scorer: Callable | None = None,
     ) -> None:
         super().__init__(vocab, model, name, checkpoint, checkpoint_settings)
-        self.cfg = {"tasks": dict(tasks or {}), "about": {}, "calibration": {}}
         self.spans_key = spans_key
+        self._check_names(tasks or {})
+        self.cfg = {"tasks": dict(tasks or {}), "about": {}, "calibration": {}}
         self.annotate = annotate
         self._threshold = checked_threshold(threshold, name)  # its labels are checked once those of the model are known
         self.scorer = scorer
@@ -273,7 +276,17 @@ class MultiClinNER(SavedPipe):
             tasks[task] = old + sorted(found[task].difference(old))
         return tasks
 
+    def _check_names(self, tasks: dict[str, list[str]]) -> None:
+        """Raise ClinnerError for a task or label that no file can hold, or a task named as the group of all spans."""
+        TagSet(tasks)
+        if self.spans_key in tasks:
+            raise ClinnerError(
+                f"Task {self.spans_key!r} has the name of the span group that component {self.name!r} writes to; give "
+                "the task another name, or set spans_key."
+            )
+
     def _resize(self, tasks: dict[str, list[str]]) -> None:
+        self._check_names(tasks)
         old = self.tagset
         same = {task: beta for task, beta in self.calibration.items() if tasks.get(task) == old.tasks.get(task)}
         self._set_cfg(self.cfg | {"tasks": tasks, "calibration": same})
