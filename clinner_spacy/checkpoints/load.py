@@ -13,7 +13,7 @@ from clinner_spacy.checkpoints.loaded import Loaded
 from clinner_spacy.checkpoints.pipeline_dir import EMBEDDED, is_pipeline_dir, load_pipeline_dir, saved_tasks
 from clinner_spacy.checkpoints.published import Reading
 from clinner_spacy.checkpoints.token_classification import load_token_classification
-from clinner_spacy.encoders.hub import Repository, fetch_encoder
+from clinner_spacy.encoders.hub import Repository, fetch_encoder, repository_id
 from clinner_spacy.errors import ClinnerError
 
 STATE_SUFFIXES = (".pt", ".pth", ".bin")
@@ -73,16 +73,13 @@ def load_checkpoint(
         if is_token_classifier(path / "config.json") or not states:
             return load_token_classification(path, name=checkpoint, task=task, labels=labels, reading=reading)
         return load_dt4h(path / _only(states, checkpoint), **dt4h)
-    bare_file = path.suffix in STATE_SUFFIXES and "/" not in checkpoint
-    if path.is_absolute() or checkpoint.startswith((".", "~")) or bare_file:
-        raise ClinnerError(f"There is no file or directory {checkpoint}; check its name.")
     owner, _, rest = checkpoint.partition("/")
     repo, _, file = rest.partition("/")
-    repository = Repository(f"{owner}/{repo}" if repo else owner, revision, local_files_only)
-    if file and not file.endswith(STATE_SUFFIXES):
+    if not repo or (file and not file.endswith(STATE_SUFFIXES)):
         raise ClinnerError(
             f"checkpoint={checkpoint!r} is no file or directory here, and no owner/name of the hub; check it."
         )
+    repository = Repository(repository_id(f"{owner}/{repo}"), revision, local_files_only)
     files = [file] if file else repository.files() or [repository.fetch("config.json", f"{repo}.pt").name]
     states = _states(files)
     if not states or ("config.json" in files and is_token_classifier(repository.fetch("config.json"))):
