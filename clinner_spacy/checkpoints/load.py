@@ -11,7 +11,7 @@ import srsly
 from clinner_spacy.checkpoints.dt4h import load_dt4h
 from clinner_spacy.checkpoints.loaded import Loaded
 from clinner_spacy.checkpoints.pipeline_dir import EMBEDDED, is_pipeline_dir, load_pipeline_dir, saved_tasks
-from clinner_spacy.checkpoints.published import Reading
+from clinner_spacy.checkpoints.published import Reading, refuse_unused
 from clinner_spacy.checkpoints.token_classification import load_token_classification
 from clinner_spacy.encoders.hub import Repository, fetch_encoder, repository_id
 from clinner_spacy.errors import ClinnerError
@@ -63,10 +63,12 @@ def load_checkpoint(
     path = EMBEDDED if checkpoint == "embedded" else Path(checkpoint)
     if is_pipeline_dir(path):
         given = {"base_model": base_model, "revision": revision, "labels": labels}
-        for setting in (name for name, value in given.items() if value):
-            raise ClinnerError(f"{checkpoint} is a saved pipeline, which has no use for {setting}; leave it out.")
+        refuse_unused(given, f"{checkpoint} is a saved pipeline, which")
         return load_pipeline_dir(path, task, reading)
+    if path.exists():
+        refuse_unused({"revision": revision}, f"{checkpoint} lies here, which")
     if path.is_file():
+        refuse_unused({"labels": labels}, f"{checkpoint}, whose heads say what they find,")
         return load_dt4h(path, **dt4h)
     if path.is_dir():
         states = _states(child.name for child in path.iterdir())

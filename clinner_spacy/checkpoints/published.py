@@ -10,7 +10,7 @@ import numpy as np
 from spacy.util import registry
 from thinc.api import Model
 
-from clinner_spacy.errors import DAMAGE, ClinnerError
+from clinner_spacy.errors import ClinnerError
 from clinner_spacy.ner.tagset import TagSet
 
 
@@ -77,23 +77,33 @@ ASKED = {"window": None, "overlap": None, "precision": "auto", "device": None, "
 def rebuild(architecture: dict[str, Any], settings: Mapping[str, Any], source: str) -> Model:
     """The model of a saved architecture, without its weights, and with a component's settings where these are other
     than the defaults. Raises ClinnerError, naming the ``source`` of both, if the architecture describes no model."""
+    changed = {key: settings[key] for key, default in ASKED.items() if settings.get(key, default) != default}
     try:
-        return registry.resolve({"model": as_asked(architecture, settings)})["model"]
+        model = registry.resolve({"model": as_asked(architecture, changed)})["model"]
     except ClinnerError:  # a setting
         raise
-    except DAMAGE as error:
+    except Exception as error:  # what is in the file may break anything
         reason = " ".join(str(error).split())[:120]
         raise ClinnerError(
             f"{source} is saved with an architecture that makes no model here ({reason}); "
             "install what it names, or save it again."
         ) from error
+    if not any(repr(reader) in str(architecture) for reader in READERS):
+        refuse_unused(changed, f"The model in {source}, which has no transformer,")
+    return model
 
 
-def as_asked(architecture: dict[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """A saved architecture with the settings that are other than the defaults, where it reads texts by them."""
+def as_asked(architecture: dict[str, Any], changed: Mapping[str, Any]) -> dict[str, Any]:
+    """A saved architecture with changed settings, where it reads texts by them."""
     if architecture["@architectures"] in READERS:
-        changed = {key: settings[key] for key, default in ASKED.items() if settings.get(key, default) != default}
-        return architecture | changed
+        return architecture | dict(changed)
     if "tok2vec" in architecture:
-        return architecture | {"tok2vec": as_asked(architecture["tok2vec"], settings)}
+        return architecture | {"tok2vec": as_asked(architecture["tok2vec"], changed)}
     return architecture
+
+
+def refuse_unused(settings: Mapping[str, Any], what: str) -> None:
+    """Raise ClinnerError for a setting that is other than its default, since ``what`` would pay it no heed."""
+    for name, value in settings.items():
+        if value != ASKED.get(name) and value is not False and value not in (None, [], {}):
+            raise ClinnerError(f"{what} has no use for {name}={value!r}; leave it out.")

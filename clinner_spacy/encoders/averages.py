@@ -17,10 +17,12 @@ def using(module: nn.Module | None, shim_id: int, params: dict[Any, Any]) -> Ite
     Yields whether there were any.
     """
     own = dict(module.named_parameters()) if module is not None else {}
-    swapped = {name: own[name].data for name in own if (shim_id, name) in params}
-    for name, value in swapped.items():
-        own[name].data = xp2torch(params[shim_id, name], device=value.device)
+    swapped = {}
     try:
+        for name in own:
+            if (shim_id, name) in params:
+                value = xp2torch(params[shim_id, name], device=own[name].device)
+                swapped[name], own[name].data = own[name].data, value
         yield bool(swapped)
     finally:
         for name, value in swapped.items():

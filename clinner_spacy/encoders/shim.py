@@ -24,6 +24,7 @@ from clinner_spacy.encoders.forks import check_fork
 from clinner_spacy.encoders.packed import PackedEncoder, can_pack, cast_copy, is_real
 from clinner_spacy.encoders.precision import choose_device, choose_dtype
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.first_use import FIRST_USE
 
 #: mallopt's number for the size from which a block is mapped by itself; see mallopt(3).
 M_MMAP_THRESHOLD = -3
@@ -102,11 +103,16 @@ class EncoderShim(Shim):
         return ids.to(self.device), lengths, pieces.to(self.device)
 
     def _for_inference(self) -> nn.Module | PackedEncoder:
-        if self._reader is None:
-            dtype = choose_dtype(self.precision, self.device)
-            packed = self.encoder is not None and can_pack(self.encoder.config, self.device, dtype)
-            self._reader = PackedEncoder(self._model, dtype) if packed else cast_copy(self._model, dtype)
-        return self._reader
+        reader = self._reader
+        if reader is None:
+            with FIRST_USE:
+                reader = self._reader = self._reader or self._make_reader()
+        return reader
+
+    def _make_reader(self) -> nn.Module | PackedEncoder:
+        dtype = choose_dtype(self.precision, self.device)
+        packed = self.encoder is not None and can_pack(self.encoder.config, self.device, dtype)
+        return PackedEncoder(self._model, dtype) if packed else cast_copy(self._model, dtype)
 
     # Learning
 
@@ -126,6 +132,7 @@ class EncoderShim(Shim):
     @contextlib.contextmanager
     def use_params(self, params: dict[Any, Any]) -> Iterator[None]:
         """Compute with other weights for a while, such as an optimizer's averages, keyed by (shim id, name)."""
+        swapped = False
         try:
             with using(self._model, self.id, params) as swapped:
                 self._reader = None if swapped else self._reader

@@ -16,7 +16,8 @@ from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
-from clinner_spacy.checkpoints.pipeline_dir import strings
+from clinner_spacy.checkpoints.pipeline_dir import about_and_settings, strings
+from clinner_spacy.checkpoints.published import refuse_unused
 from clinner_spacy.checkpoints.relations import load_relations
 from clinner_spacy.corpora.extension import set_relations_extension
 from clinner_spacy.errors import ClinnerError
@@ -85,7 +86,7 @@ def make_clinical_relations(
     pairs: list[list[str]] | None,
     max_distance: int | None,
     within_sentence: bool,
-    threshold: float,
+    threshold: Any,  # checked by the component; a config would make a number of "0.5"
     negatives: float | None,
     scorer: Callable | None,
 ) -> ClinicalRelations:
@@ -93,26 +94,29 @@ def make_clinical_relations(
     :func:`clinner_spacy.checkpoints.relations.load_relations` for the settings from ``base_model`` to
     ``local_files_only``, which are for published checkpoints.
 
-    Raises ClinnerError if both a model and a checkpoint are given, or ``pairs`` holds something else than pairs.
+    Raises ClinnerError if both a model and a checkpoint are given, for settings of published checkpoints beside a
+    model, and if ``pairs`` holds something else than pairs.
     """
     if model is not None and checkpoint is not None:
         raise ClinnerError(f"Component {name!r} is given both a model and checkpoint={checkpoint!r}; set one to null.")
-    return ClinicalRelations(
+    settings: dict[str, Any] = {
+        "base_model": base_model,
+        "revision": revision,
+        "types": types,
+        "window": window,
+        "precision": precision,
+        "device": device,
+        "batch_tokens": batch_tokens,
+        "local_files_only": local_files_only,
+    }
+    if model is not None:
+        refuse_unused(settings, f"Component {name!r}, which is given a model,")
+    component = ClinicalRelations(
         nlp.vocab,
         model,
         name,
         checkpoint=checkpoint,
-        checkpoint_settings={
-            "base_model": base_model,
-            "revision": revision,
-            "labels": labels,
-            "types": types,
-            "window": window,
-            "precision": precision,
-            "device": device,
-            "batch_tokens": batch_tokens,
-            "local_files_only": local_files_only,
-        },
+        checkpoint_settings=settings | {"labels": labels},
         labels=labels,
         spans_key=spans_key,
         pairs=pairs,
@@ -122,6 +126,8 @@ def make_clinical_relations(
         negatives=negatives,
         scorer=scorer,
     )
+    component.meta = nlp.meta
+    return component
 
 
 class ClinicalRelations(SavedPipe):
@@ -164,14 +170,13 @@ class ClinicalRelations(SavedPipe):
             raise ClinnerError(f"pairs={list(pairs)} of component {name!r} must be a list of [head label, tail label].")
         if max_distance is not None and max_distance < 0:
             raise ClinnerError(f"max_distance={max_distance} of component {name!r} is below 0; raise it or set null.")
-        super().__init__(vocab, model, name, checkpoint, checkpoint_settings)
-        self.cfg = {"labels": [], "null": False, "pairs": None}
+        super().__init__(vocab, model, name, checkpoint, checkpoint_settings, threshold)
+        self.cfg = {"labels": [], "null": False, "pairs": None, "about": {}}
         self.wanted_labels = labels
         self.spans_key = spans_key
         self.pairs = None if pairs is None else frozenset((head, tail) for head, tail in pairs)
         self.max_distance = max_distance
         self.within_sentence = within_sentence
-        self.threshold = threshold
         self.negatives = negatives
         self.scorer = scorer
         self._random = np.random.default_rng(0)
@@ -263,7 +268,7 @@ class ClinicalRelations(SavedPipe):
                     f"The training data of component {self.name!r} has no relations between spans of "
                     f'doc.spans["{self.spans_key}"]; read a corpus that has, such as brat with R lines.'
                 )
-            self._set_cfg({"labels": [NULL, *names], "null": True, "pairs": None})
+            self._set_cfg(self.cfg | {"labels": [NULL, *names], "null": True, "pairs": None})
         if labels:
             self._set_cfg(self.cfg | {"pairs": labels["pairs"]})
         elif seen:  # without, a checkpoint is only read
@@ -384,14 +389,16 @@ class ClinicalRelations(SavedPipe):
 
     def _read(self, checkpoint: str) -> None:
         loaded = load_relations(checkpoint, **self.checkpoint_settings)
-        self._set(loaded.model, loaded.architecture, {"labels": loaded.labels, "null": False, "pairs": None})
+        cfg = {"labels": loaded.labels, "null": False, "pairs": None, "about": loaded.info}
+        self._set(loaded.model, loaded.architecture, cfg)
 
     def _checked(self, cfg: Any) -> dict[str, Any]:
         labels, null, pairs = strings(cfg["labels"]), cfg["null"], cfg["pairs"]
         if not isinstance(null, bool):
             raise TypeError(f"null={null!r}")
         pairs = None if pairs is None else [[head, tail] for head, tail in map(strings, pairs)]
-        return {"labels": labels, "null": null, "pairs": pairs, "architecture": cfg["architecture"]}
+        own = {"labels": labels, "null": null, "pairs": pairs, "architecture": cfg["architecture"]}
+        return own | about_and_settings(cfg)
 
     def _check_size(self, model: Model, cfg: dict[str, Any], source: str) -> None:
         found, needed = model.get_dim("nO"), len(cfg["labels"])

@@ -16,6 +16,7 @@ from thinc.types import Floats2d
 
 from clinner_spacy.checkpoints import Loaded, known_tasks, load_checkpoint
 from clinner_spacy.checkpoints.pipeline_dir import check_columns, checked_cfg
+from clinner_spacy.checkpoints.published import refuse_unused
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.ner.decode import predictions
 from clinner_spacy.ner.gold import gold_tags
@@ -73,42 +74,48 @@ def make_multiclin_ner(
     tasks: dict[str, list[str]],
     spans_key: str,
     annotate: Annotate,
-    threshold: float,
+    threshold: Any,  # checked by the component; a config would make a number of "0.5"
     scorer: Callable | None,
 ) -> MultiClinNER:
     """Create the component; see :class:`MultiClinNER`, and :func:`clinner_spacy.checkpoints.load_checkpoint` for the
     settings from ``base_model`` to ``local_files_only``, which are for published checkpoints.
 
-    Raises ClinnerError if both a model and a checkpoint other than the default are given.
+    Raises ClinnerError if both a model and a checkpoint other than the default are given, and for settings of
+    published checkpoints where there is none.
     """
     if model is None and checkpoint is not None and tasks:
         raise ClinnerError(f"Component {name!r} is given tasks and a checkpoint, which has its own; choose with task.")
     if model is not None and checkpoint not in (None, "embedded"):
         raise ClinnerError(f"Component {name!r} is given both a model and checkpoint={checkpoint!r}; set one to null.")
-    return MultiClinNER(
+    settings: dict[str, Any] = {
+        "base_model": base_model,
+        "revision": revision,
+        "labels": labels,
+        "window": window,
+        "overlap": overlap,
+        "precision": precision,
+        "device": device,
+        "batch_tokens": batch_tokens,
+        "local_files_only": local_files_only,
+    }
+    if model is not None:
+        refuse_unused(settings | {"task": task}, f"Component {name!r}, which is given a model,")
+    elif checkpoint == "embedded":
+        refuse_unused(settings, f"The embedded model of component {name!r}")
+    component = MultiClinNER(
         nlp.vocab,
         model,
         name,
         checkpoint=checkpoint if model is None else None,
-        checkpoint_settings={
-            "base_model": base_model,
-            "revision": revision,
-            "task": task,
-            "labels": labels,
-            "lang": nlp.lang,
-            "window": window,
-            "overlap": overlap,
-            "precision": precision,
-            "device": device,
-            "batch_tokens": batch_tokens,
-            "local_files_only": local_files_only,
-        },
+        checkpoint_settings=settings | {"task": task, "lang": nlp.lang},
         tasks=tasks,
         spans_key=spans_key,
         annotate=annotate,
         threshold=threshold,
         scorer=scorer,
     )
+    component.meta = nlp.meta
+    return component
 
 
 class MultiClinNER(SavedPipe):
@@ -136,11 +143,10 @@ class MultiClinNER(SavedPipe):
         threshold: float = 0.0,
         scorer: Callable | None = None,
     ) -> None:
-        super().__init__(vocab, model, name, checkpoint, checkpoint_settings)
+        super().__init__(vocab, model, name, checkpoint, checkpoint_settings, threshold)
         self.cfg = {"tasks": dict(tasks or {}), "about": {}}
         self.spans_key = spans_key
         self.annotate = annotate
-        self.threshold = threshold
         self.scorer = scorer
 
     @property
