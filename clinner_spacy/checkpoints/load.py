@@ -63,16 +63,17 @@ def load_checkpoint(
     path = EMBEDDED if checkpoint == "embedded" else Path(checkpoint)
     if is_pipeline_dir(path):
         given = {"base_model": base_model, "revision": revision, "labels": labels}
-        refuse_unused(given, f"{checkpoint} is a saved pipeline, which")
+        refuse_unused(given, f"{checkpoint} is a saved pipeline and")
         return load_pipeline_dir(path, task, reading)
     if path.exists():
-        refuse_unused({"revision": revision}, f"{checkpoint} lies here, which")
+        refuse_unused({"revision": revision}, f"{checkpoint} lies here and")
     if path.is_file():
-        refuse_unused({"labels": labels}, f"{checkpoint}, whose heads say what they find,")
+        refuse_unused({"labels": labels}, f"{checkpoint} knows its labels and")
         return load_dt4h(path, **dt4h)
     if path.is_dir():
         states = _states(child.name for child in path.iterdir())
         if is_token_classifier(path / "config.json") or not states:
+            refuse_unused({"base_model": base_model}, f"{checkpoint} has an encoder of its own and")
             return load_token_classification(path, name=checkpoint, task=task, labels=labels, reading=reading)
         return load_dt4h(path / _only(states, checkpoint), **dt4h)
     owner, _, rest = checkpoint.partition("/")

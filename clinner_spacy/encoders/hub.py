@@ -39,7 +39,7 @@ VOCABULARY_PARTS = ("merges.txt", "tokenizer_config.json", "special_tokens_map.j
 FILES = (".pt", ".pth", ".bin", ".safetensors", ".json", ".cfg", ".zip")
 
 #: Why a file cannot be kept, whatever the hub says.
-DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOTDIR, errno.ENAMETOOLONG)
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENAMETOOLONG)
 
 #: What versions of huggingface_hub connect with, each raising errors of its own.
 HTTP_CLIENTS = ("requests", "urllib3", "httpx", "httpx2")

@@ -1,4 +1,4 @@
-"""Files of ``torch.save``, which are looked at before they are read: never code, never more than the file itself holds."""
+"""Files of ``torch.save``, looked at before they are read: never code, never more than the file itself holds."""
 
 from __future__ import annotations
 
@@ -78,8 +78,8 @@ def check_sizes(path: Path) -> None:
         raise ClinnerError(f"{path} is a damaged PyTorch file ({type(error).__name__}); fetch it again.") from error
     if size > path.stat().st_size:
         raise ClinnerError(
-            f"{path} is compressed: its {path.stat().st_size:,} bytes would become {size:,}; where you trust it, save it "
-            "again with torch.save, which does not compress."
+            f"{path} is compressed: its {path.stat().st_size:,} bytes would become {size:,}; where you trust it, "
+            "save it again with torch.save, which does not compress."
         )
 
 

@@ -100,7 +100,7 @@ def _faults(prefix: str, node: Model) -> list[str]:
             faults.append(f"{prefix}{name} is {value.dtype} where float32 is needed")
         elif not node.ops.xp.isfinite(value).all():
             faults.append(f"{prefix}{name} holds numbers that are not finite")
-        elif dims and name not in OPTIONAL and (value.ndim > 1 or name in ("G", "b")) and not dims.issuperset(value.shape):
+        elif dims and (value.ndim > 1 or name in ("G", "b")) and name not in OPTIONAL and set(value.shape) - dims:
             faults.append(f"{prefix}{name} is {value.shape}, the layer is of {sorted(dims)}")
     return faults
 

@@ -150,7 +150,7 @@ def test_names_that_lead_nowhere(tagger, name, settings, message):
 
 @pytest.mark.parametrize(
     "name",
-    ["embeded", "mtl.pt", "models/mtl.pt", "here/model-best", "org/", "a//b", "org/tagger.safetensors", "C:\\\\notes", "~/m"],
+    ["embeded", "mtl.pt", "models/mtl.pt", "here/best", "org/", "a//b", "org/tagger.safetensors", "C:\\\\notes", "~/m"],
 )
 def test_a_mistyped_name_fails_without_asking(hub, name, tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()

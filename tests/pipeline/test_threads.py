@@ -1,4 +1,4 @@
-"""Eight threads that use a pipeline for the first time, at once, in a fresh process: what one thread finds, they find."""
+"""Eight threads that use a pipeline for the first time, at once, in a fresh process, find what one thread finds."""
 
 from __future__ import annotations
 
