@@ -15,6 +15,7 @@ from clinner_spacy.cli.relations import FoundRelation, relation_key, relations_b
 from clinner_spacy.cli.texts import Text, Texts
 from clinner_spacy.corpora.document import Document, Mention, Relation
 from clinner_spacy.ner.trim import trim
+from clinner_spacy.ner.write import ANY_TASK, span_scores, span_tasks
 
 #: Texts read before words seen only there are forgotten, for each process.
 CHUNK_CHARACTERS = 1_000_000
@@ -49,10 +50,10 @@ class AnnotatedText(NamedTuple):
 
 
 def annotate_texts(
-    texts: Iterable[Text], nlp: Language, labels: Iterable[str], n_process: int = 1
+    texts: Iterable[Text], nlp: Language, labels: Iterable[tuple[str, str]], n_process: int = 1
 ) -> Iterator[AnnotatedText]:
-    """Find mentions of ``labels`` in each text, and relations between them if the pipeline does, in the order of the
-    texts, however many there are."""
+    """Find mentions of ``labels``, each a (task, label), in each text, and relations between them if the pipeline does,
+    in the order of the texts, however many there are."""
     keys = {component.spans_key for component in clinical_components(nlp)}
     wanted = frozenset(labels)
     related = relation_key(nlp)
@@ -71,15 +72,17 @@ def with_progress(texts: Texts) -> Iterator[Text]:
     return iter(track(texts, "Reading", total=len(texts), console=console, disable=not console.is_terminal))
 
 
-def _mentions(doc: Doc, keys: Iterable[str], labels: frozenset[str]) -> list[Found]:
-    """Trimmed mentions; of those that are one after trimming, the best score."""
+def _mentions(doc: Doc, keys: Iterable[str], labels: frozenset[tuple[str, str]]) -> list[Found]:
+    """Trimmed mentions; of those that are one after trimming, the best score. A span that another component put there
+    without a task is of any."""
+    wanted = labels | {(ANY_TASK, label) for _, label in labels}
     best: dict[tuple[int, int, str], float] = {}
     text = doc.text
     for key in keys:
         group = doc.spans.get(key, ())
-        for span, score in zip(group, group.attrs["scores"] if group else (), strict=True):
+        for span, score, task in zip(group, span_scores(group), span_tasks(group), strict=True):
             start, end = trim(text, span.start_char, span.end_char)
-            if start < end and span.label_ in labels:
+            if start < end and (task, span.label_) in wanted:
                 place = (start, end, span.label_)
                 best[place] = max(float(score), best.get(place, 0.0))
     return [Found(*place, score) for place, score in sorted(best.items())]

@@ -59,7 +59,7 @@ def predict_command(
       multiclin predict notes/ found.tsv --relations found.rel.tsv --model training/with-relations
     """
     from clinner_spacy.cli.annotate import annotate_texts, with_progress  # spaCy is slow to import
-    from clinner_spacy.cli.model import build_nlp, task_of_label
+    from clinner_spacy.cli.model import build_nlp, labels_of
     from clinner_spacy.cli.relations import recorded, require_relations
     from clinner_spacy.cli.texts import Texts
     from clinner_spacy.corpora.brat import write_brat
@@ -80,7 +80,7 @@ def predict_command(
         label=label,
         threshold=threshold,
     )
-    labels = task_of_label(nlp, task)
+    labels = labels_of(nlp, task)
     annotated = annotate_texts(with_progress(texts), nlp, labels, n_process)
     if relations is not None:
         require_relations(nlp)

@@ -39,7 +39,7 @@ def render_command(
       multiclin render notes/ notes.html --lang es --threshold 0.5
     """
     from clinner_spacy.cli.annotate import annotate_texts, with_progress  # spaCy is slow to import
-    from clinner_spacy.cli.model import build_nlp, task_of_label
+    from clinner_spacy.cli.model import build_nlp, labels_of
     from clinner_spacy.cli.page import write_page
     from clinner_spacy.cli.texts import Texts
 
@@ -56,5 +56,5 @@ def render_command(
         label=label,
         threshold=threshold,
     )
-    labels = task_of_label(nlp, task)
-    write_page(output, annotate_texts(with_progress(texts), nlp, labels), labels, str(nlp.lang))
+    labels = labels_of(nlp, task)
+    write_page(output, annotate_texts(with_progress(texts), nlp, labels), {label: of for of, label in labels}, str(nlp.lang))

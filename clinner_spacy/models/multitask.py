@@ -10,6 +10,7 @@ from thinc.api import Model
 from thinc.types import Floats1d, Floats2d
 
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.ner.heads import silenced
 
 Docs = list[Doc]
 Scores = list[Floats2d]
@@ -42,7 +43,10 @@ def build_multitask_tagger(
         forward,
         init=init,
         params={"W": None, "b": None, "T": None},
-        attrs={"n_columns": nO or 0, "transitions": transitions, "widths": [], "columns": columns, "stray": stray},
+        attrs={
+            **{"n_columns": nO or 0, "transitions": transitions, "widths": [], "columns": columns, "stray": stray},
+            "untrained": [],  # columns of labels that nothing has been learned of
+        },
         layers=[tok2vec],
         refs={"tok2vec": tok2vec},
     )
@@ -61,6 +65,8 @@ def init(model: Model[Docs, Scores], X: Docs | None = None, Y: Scores | None = N
 def forward(model: Model[Docs, Scores], docs: Docs, is_train: bool) -> tuple[Scores, Callable[[Scores], Docs]]:
     tok2vec = model.get_ref("tok2vec")
     W, b = cast(Floats2d, model.get_param("W")), cast(Floats1d, model.get_param("b"))
+    if not is_train:
+        b = silenced(model.ops, b, model.attrs["untrained"])
     score_words = tok2vec.attrs.get("score_words")
     if score_words is not None and not is_train:
         return score_words(tok2vec, docs, W, b, model.attrs), lambda d_scores: docs

@@ -32,7 +32,8 @@ def relations_of_doc(doc: Doc, n_spans: int | None = None) -> list[Mapping[str, 
 def gold_spans(example: Example, spans_key: str) -> list[Place] | None:
     """The reference's spans over the predicted Doc's words, widened to whole words where the two Docs differ.
 
-    None where the reference has no such group: nothing was annotated.
+    None where the reference has no such group: nothing was annotated. Raises ClinnerError where a span lies beyond the
+    predicted Doc's text.
     """
     doc, reference = example.predicted, example.reference
     if spans_key not in reference.spans:
@@ -41,6 +42,8 @@ def gold_spans(example: Example, spans_key: str) -> list[Place] | None:
     if [token.idx for token in doc] == [token.idx for token in reference]:
         return [Place(span.start, span.end, span.label_) for span in group]
     carried: list[Any] = [doc.char_span(s.start_char, s.end_char, s.label, alignment_mode="expand") for s in group]
+    if any(span is None for span in carried):
+        raise ClinnerError(f"Gold in doc.spans[{spans_key!r}] lies beyond the text it is of; the two texts differ.")
     return [Place(span.start, span.end, span.label_) for span in carried]
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from spacy.language import Language
 
 from clinner_spacy.cli.annotate import annotate_texts
-from clinner_spacy.cli.model import build_nlp, task_of_label
+from clinner_spacy.cli.model import build_nlp, labels_of
 from clinner_spacy.cli.texts import Text
 from clinner_spacy.corpora.tsv import read_tsv
 from tests.cli.conftest import TEXT, Run
@@ -170,7 +170,7 @@ def by_heart(saved: Path) -> Language:
 @settings(deadline=None, max_examples=50)
 def test_every_mention_lies_in_its_text(by_heart: Language, text: str) -> None:
     nlp = by_heart
-    (annotated,) = annotate_texts([Text("x", text)], nlp, task_of_label(nlp))
+    (annotated,) = annotate_texts([Text("x", text)], nlp, labels_of(nlp))
     assert annotated.text == text
     for start, end, label, score in annotated.found:
         mention = text[start:end]
@@ -180,9 +180,9 @@ def test_every_mention_lies_in_its_text(by_heart: Language, text: str) -> None:
 
 def test_words_of_one_text_are_forgotten(by_heart: Language) -> None:
     nlp = by_heart
-    list(annotate_texts([Text("x", TEXT)], nlp, task_of_label(nlp)))
+    list(annotate_texts([Text("x", TEXT)], nlp, labels_of(nlp)))
     before = len(nlp.vocab.strings)
-    list(annotate_texts((Text(str(n), f"{TEXT} n{n}") for n in range(500)), nlp, task_of_label(nlp)))
+    list(annotate_texts((Text(str(n), f"{TEXT} n{n}") for n in range(500)), nlp, labels_of(nlp)))
     assert len(nlp.vocab.strings) <= before + 100
 
 
