@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from clinner_spacy.errors import ClinnerError
 
 #: Modules of this folder that each define one command.
-COMMANDS = ("predict", "render", "info", "export", "convert", "evaluate")
+COMMANDS = ("predict", "render", "info", "export", "convert", "train", "evaluate")
 
 
 class OneSentenceErrors(TyperGroup):

@@ -57,4 +57,5 @@ def render_command(
         threshold=threshold,
     )
     labels = labels_of(nlp, task)
-    write_page(output, annotate_texts(with_progress(texts), nlp, labels), {label: of for of, label in labels}, str(nlp.lang))
+    annotated = annotate_texts(with_progress(texts), nlp, labels)
+    write_page(output, annotated, {label: task for task, label in labels}, str(nlp.lang))

@@ -37,9 +37,9 @@ def read_brat(
     ``labels`` renames (source name -> ours), ``only`` chooses among our names. Each label becomes a task of its own, in
     lower case, so that mentions of different labels may overlap; ``task`` puts them all into one. A text without
     ``.ann`` comes without tasks. ``relations`` says what an ``.ann`` without an ``R`` line means: "corpus", that it has
-    no relations if others of the folder have, "document", that nobody looked for relations there. Raises ClinnerError for a folder without ``.txt`` or ``.ann``, an ``.ann`` without its
-    text, a line that cannot be read (with its number), an offset outside the text, an unknown label and a file that is
-    not UTF-8.
+    no relations if others of the folder have, "document", that nobody looked for relations there. Raises ClinnerError
+    for a folder without ``.txt`` or ``.ann``, an ``.ann`` without its text, a line that cannot be read (with its
+    number), an offset outside the text, an unknown label and a file that is not UTF-8.
     """
     report = report if report is not None else Report()
     folder = Path(path)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import spacy
 from spacy.language import Language
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 
 from clinner_spacy.ner.heads import mark_trained, resize_heads
 from clinner_spacy.ner.tagset import TagSet
@@ -27,9 +27,8 @@ def labels(nlp: Language, texts: tuple[str, ...] | list[str]) -> set[str]:
 
 def relabelled(nlp: Language, label: str) -> list:
     example = gold(nlp, *CANCER)
-    example.reference.spans["disease"] = [
-        example.reference.char_span(span.start_char, span.end_char, label) for span in example.reference.spans["disease"]
-    ]
+    doc = example.reference
+    doc.spans["disease"] = [Span(doc, span.start, span.end, label) for span in doc.spans["disease"]]
     return [example, *(gold(nlp, *note) for note in NOTES)]
 
 
