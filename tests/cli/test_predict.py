@@ -216,7 +216,7 @@ def two_tasks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     nlp = spacy.blank("es")
     nlp.add_pipe("multiclin_ner", config={"checkpoint": None, "model": tagger()})
     examples = []
-    for text, first, second in (("Refiere fiebre y tos.", "fiebre", "tos"), ("Tiene vómitos y tos.", "vómitos", "tos")):
+    for text, first, second in (("Refiere fiebre y tos.", "fiebre", "tos"), ("Tiene mareo y tos.", "mareo", "tos")):
         example = gold(nlp, text, {"a": [first], "b": [second]})
         for task in "ab":
             start = example.reference.spans[task][0].start
