@@ -42,13 +42,13 @@ def test_a_model_that_finds_nothing_is_not_packaged(tmp_path: Path) -> None:
     write_split(tmp_path / "split", NOTES)
     for part in ("train", "dev"):
         write_brat(tmp_path / part, read_multiclin(tmp_path / "split"))
-    settings = "training.optimizer.learn_rate.initial_rate=0.0 training.dropout=0.3"
+    settings = "training.optimizer.learn_rate.initial_rate=0.0 training.dropout=0.25"
     paths = ("--vars.train", "train", "--vars.dev", "dev")
     done = run(tmp_path, "all", *paths, "--vars.epochs", "20", "--vars.settings", settings)
     assert done.returncode != 0
     assert "finds nothing right in the dev corpus (F 0.00)" in done.stderr
     assert not (tmp_path / "metrics" / "dev.json").exists() and not list(tmp_path.glob("packages/*"))
-    assert spacy.util.load_config(tmp_path / "training" / "config.cfg")["training"]["dropout"] == 0.3
+    assert spacy.util.load_config(tmp_path / "training" / "config.cfg")["training"]["dropout"] == 0.25
 
 
 @pytest.mark.slow
