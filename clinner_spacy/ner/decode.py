@@ -17,7 +17,7 @@ from clinner_spacy.ner.threshold import Threshold, least_scores
 
 
 class Prediction(NamedTuple):
-    """A span found: word offsets (end exclusive), its label, and its score.
+    """A span found: word offsets (end exclusive), its label, its score, and the task that it was found for.
 
     The score is the mean over the span's words of the probability of the tag chosen there; of a calibrated task, the
     probability that the span is right.
@@ -27,6 +27,7 @@ class Prediction(NamedTuple):
     end: int
     label: str
     score: float
+    task: str
 
 
 class Spans(NamedTuple):
@@ -86,7 +87,7 @@ def predictions(
             strict=True,
         )
         for doc, start, end, label, score in rows:
-            found[doc].append(Prediction(start, end, labels[label], score))
+            found[doc].append(Prediction(start, end, labels[label], score, task))
     for spans_of_doc in found:
         spans_of_doc.sort(key=lambda span: (span.start, span.end))
     return found

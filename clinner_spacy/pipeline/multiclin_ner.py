@@ -22,7 +22,7 @@ from clinner_spacy.errors import ClinnerError
 from clinner_spacy.ner.calibration import BetaMap
 from clinner_spacy.ner.decode import predictions
 from clinner_spacy.ner.gold import UNKNOWN, gold_tags
-from clinner_spacy.ner.heads import resize_heads
+from clinner_spacy.ner.heads import mark_trained, resize_heads
 from clinner_spacy.ner.loss import tagging_loss
 from clinner_spacy.ner.tagset import TagSet
 from clinner_spacy.ner.threshold import Threshold, check_labels, checked_threshold
@@ -287,7 +287,8 @@ class MultiClinNER(SavedPipe):
         resize_heads(self.model, old, self.tagset)
 
     def add_task(self, task: str, labels: Sequence[str]) -> None:
-        """Add a task, or labels to one; heads that are there keep their weights, new columns start at zero."""
+        """Add a task, or labels to one; heads that are there keep their weights, new labels are never predicted until
+        a document that has them was learned from."""
         self.load()
         known = self.tasks.get(task, [])
         self._resize(self.tasks | {task: [*known, *(label for label in labels if label not in known)]})
@@ -322,7 +323,7 @@ class MultiClinNER(SavedPipe):
         scores, backprop = self.model.begin_update([example.predicted for example in examples])
         loss, gradient = self.get_loss(examples, scores)
         backprop(gradient)
-        if sgd is not None:
+        if sgd not in (None, False):
             self.finish_update(sgd)
         losses[self.name] += loss
         return losses
@@ -334,6 +335,7 @@ class MultiClinNER(SavedPipe):
         lengths = np.asarray([len(score) for score in scores])
         logits = np.concatenate([ops.to_numpy(score) for score in scores])
         tags[np.isnan(logits[:, 0])] = UNKNOWN  # words that the encoder cannot read
+        mark_trained(self.model, tagset, tags)
         loss, gradient, d_transitions = tagging_loss(logits, tags, lengths, tagset, self._transitions())
         if d_transitions is not None:
             self.model.inc_grad("T", ops.asarray2f(d_transitions))
