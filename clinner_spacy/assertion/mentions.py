@@ -2,8 +2,9 @@
 
 A mention is under a scope if its head is. The head is its first word that belongs to no cue of the scope's category, for
 a scope holds whole noun phrases: "[dolor] sin irradiación" lies before the scope even where a mention holds all of it,
-and "[ausencia de fiebre]" has its head, "fiebre", within. A mention that is nothing but a cue ("afebril") says itself
-what is not there; it is under no scope of its own.
+and "[ausencia de fiebre]" has its head, "fiebre", within. Of a mention that is all cue the head is its first word: a
+cue is about what follows its own first word ("sin [signos] de"), and about nothing where the mention is the whole of it
+("[afebril]"), which itself says what is not there.
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ def assert_spans(doc: Doc, spans: Sequence[Span], scopes: Sequence[Scope]) -> li
             continue
         nearest, in_cue = _paint(len(doc), of_category)
         for said, span in zip(found, spans, strict=True):
-            free = np.flatnonzero(~in_cue[span.start : span.end])
-            number = nearest[span.start + free[0]] if len(free) else -1
+            if not len(span):
+                continue
+            number = nearest[span.start + int(in_cue[span.start : span.end].argmin())]
             if number >= 0:
                 said[category] = of_category[number]
     return [Assertion(said) for said in found]
@@ -53,9 +55,9 @@ def _paint(n_words: int, scopes: Sequence[Scope]) -> tuple[NDArray[np.int64], ND
     in_cue = np.zeros(n_words, dtype=bool)
     for number, scope in enumerate(scopes):
         in_cue[scope.cue_start : scope.cue_end] = True
-        words = np.arange(scope.start, scope.end)
-        away = np.maximum(scope.cue_start - words, words - scope.cue_end + 1)
-        closer = words[away < distance[words]]
-        nearest[closer] = number
-        distance[closer] = away[closer - scope.start]
+        words = np.append(np.arange(scope.cue_start + 1, scope.cue_end), np.arange(scope.start, scope.end))
+        away = np.maximum(0, np.maximum(scope.cue_start - words, words - scope.cue_end + 1))
+        closer = away < distance[words]
+        nearest[words[closer]] = number
+        distance[words[closer]] = away[closer]
     return nearest, in_cue

@@ -37,9 +37,19 @@ def find_scopes(doc: Doc, finder: CueFinder) -> list[Scope]:
         return []
     segments = find_segments(doc)
     bounds = _Bounds(cues)
-    scopes = list(_of_cues(cues, segments, bounds))
-    scopes += _of_sections(doc, names, segments, bounds)
-    return sorted(scopes, key=lambda scope: (scope.cue_start, scope.start))
+    scopes = [*_of_cues(cues, segments, bounds), *_of_sections(doc, names, segments, bounds)]
+    trimmed = (_trimmed(doc, scope) for scope in scopes)
+    return sorted((scope for scope in trimmed if scope.start < scope.end), key=lambda s: (s.cue_start, s.start))
+
+
+def _trimmed(doc: Doc, scope: Scope) -> Scope:
+    """Without punctuation and white space at its edges."""
+    start, end = scope.start, scope.end
+    while start < end and (doc[start].is_punct or doc[start].is_space):
+        start += 1
+    while start < end and (doc[end - 1].is_punct or doc[end - 1].is_space):
+        end -= 1
+    return scope._replace(start=start, end=end)
 
 
 class _Bounds:

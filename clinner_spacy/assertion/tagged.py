@@ -1,0 +1,37 @@
+"""From labelled spans to scopes: which cue each scope belongs to."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable
+
+from spacy.tokens import Doc
+
+from clinner_spacy.assertion.categories import CATEGORIES
+from clinner_spacy.assertion.scopes import Scope
+from clinner_spacy.ner.decode import Prediction
+
+
+def pair_cues(found: Iterable[Prediction]) -> list[Scope]:
+    """Scopes out of spans labelled as cues and scopes, as a tagger finds them (NEG, NSCO, UNC, USCO).
+
+    A scope's cue is the nearest one, of two as near the one before it; a scope without any has an empty cue.
+    """
+    found = list(found)
+    scopes = []
+    for name, category in CATEGORIES.items():
+        cues = sorted((p.start, p.end) for p in found if p.label == category.cue)
+        for p in found:
+            if p.label == category.scope:
+                place = bisect_left(cues, (p.start, p.start))
+                near = cues[max(0, place - 1) : place + 1]
+                none = (p.start, p.start)
+                start, end = min(near, key=lambda cue: max(cue[0] - p.end, p.start - cue[1]), default=none)
+                scopes.append(Scope(name, p.start, p.end, start, end, p.score))
+    return scopes
+
+
+def written_scopes(doc: Doc, key: str) -> list[Scope]:
+    """The scopes that ``doc.spans[key]`` tells of."""
+    group = doc.spans.get(key, ())
+    return pair_cues(Prediction(span.start, span.end, span.label_, 1.0) for span in group)
