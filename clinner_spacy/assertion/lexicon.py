@@ -61,7 +61,7 @@ def languages() -> list[str]:
 def read_lexicon(path: Path) -> Lexicon:
     """Read a file of rules. Raises ClinnerError that names the file, the entry and what is wrong with it."""
     try:
-        data = srsly.read_json(path)
+        data = srsly.json_loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ClinnerError(f"rules={path} cannot be read: {error.strerror}; name a JSON file of rules.") from error
     except ValueError as error:

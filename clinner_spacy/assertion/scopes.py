@@ -15,7 +15,7 @@ from spacy.tokens import Doc
 
 from clinner_spacy.assertion.cues import Cue, CueFinder, Header
 from clinner_spacy.assertion.lexicon import CONJUNCTION
-from clinner_spacy.assertion.segments import Segments, find_segments, line_ends
+from clinner_spacy.assertion.segments import Segments, find_segments, is_blank_line, line_ends
 
 
 class Scope(NamedTuple):
@@ -123,7 +123,7 @@ def _of_sections(doc: Doc, names: Sequence[Header], segments: Segments, bounds: 
         behind = begin
         end = line_end
         while alone and place < len(lines):  # the lines below
-            if doc[lines[place]].text.count("\n") > 1:
+            if is_blank_line(doc[lines[place]].text):
                 break
             place += 1
             next_end = lines[place] if place < len(lines) else len(doc)

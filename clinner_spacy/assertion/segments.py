@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,8 @@ ENDS = frozenset(".!?;…")
 
 #: How an item of a list begins.
 ITEM = re.compile(r"[-–—*•·▪►+]|\d{1,2}[.)]?|[a-z]\)")
+
+LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 class Segments(NamedTuple):
@@ -48,7 +51,12 @@ def find_segments(doc: Doc) -> Segments:
 
 def line_ends(doc: Doc) -> list[int]:
     """The white-space words that hold a line end."""
-    return [word for word in _words_with(doc, lambda text: "\n" in text or "\r" in text)]
+    return [word for word in _words_with(doc, LINE_END.search)]
+
+
+def is_blank_line(space: str) -> bool:
+    """Does white space hold more than one line end?"""
+    return len(LINE_END.findall(space)) > 1
 
 
 def _after_punctuation(doc: Doc, starts: NDArray[np.bool_]) -> None:
@@ -65,16 +73,16 @@ def _after_lines(doc: Doc, starts: NDArray[np.bool_]) -> None:
         after = word + 1
         if after == len(doc):
             break
-        blank = doc[word].text.count("\n") > 1
+        blank = is_blank_line(doc[word].text)
         item = ITEM.fullmatch(doc[after].text) is not None
         opened = word > 0 and doc[word - 1].text == ":"
         goes_on = not item and not blank and doc[after].text[:1].islower() and not starts[word]
         in_list = not blank and (opened or (in_list and (item or goes_on)))
-        starts[word] = False  # white space belongs to what is before it
+        starts[word] = word == 0  # white space belongs to what is before it
         starts[after] = not (in_list or goes_on)
 
 
-def _words_with(doc: Doc, wanted) -> list[int]:
+def _words_with(doc: Doc, wanted: Callable[[str], object]) -> list[int]:
     """The words whose text is wanted; asked once for each distinct word."""
     orths, inverse = np.unique(doc.to_array([ORTH]), return_inverse=True)
     strings = doc.vocab.strings
