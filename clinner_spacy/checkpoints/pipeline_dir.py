@@ -15,7 +15,7 @@ from clinner_spacy.checkpoints.published import rebuild
 from clinner_spacy.errors import DAMAGE, ClinnerError
 from clinner_spacy.models.weights import model_from_bytes
 from clinner_spacy.ner.heads import resize_heads
-from clinner_spacy.ner.tagset import TagSet
+from clinner_spacy.ner.tagset import TagSet, spelled
 
 FACTORY = "multiclin_ner"
 
@@ -117,6 +117,7 @@ def _component(path: Path) -> tuple[str, dict[str, Any]]:
 
 def _chosen(tasks: dict[str, list[str]], names: str | Sequence[str] | None, path: Path) -> dict[str, list[str]]:
     names = list(tasks) if names is None else [names] if isinstance(names, str) else list(names)
+    names = [spelled(name, tasks) for name in names]
     unknown = [name for name in names if name not in tasks]
     if unknown:
         raise ClinnerError(f"task={unknown[0]!r} is not in {path}, which has {', '.join(tasks)}; choose of these.")

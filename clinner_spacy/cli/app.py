@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import typer
@@ -11,7 +15,7 @@ from typer.core import TyperGroup
 from clinner_spacy.errors import ClinnerError
 
 #: Modules of this folder that each define one command.
-COMMANDS = ("predict", "render", "info", "export", "convert", "evaluate")
+COMMANDS = ("predict", "render", "info", "export", "convert", "evaluate", "forget")
 
 
 class OneSentenceErrors(TyperGroup):
@@ -19,11 +23,31 @@ class OneSentenceErrors(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with terminating_tidily():
+                return super().invoke(ctx)
         except ClinnerError as error:
             # Not a ClickException: newer versions of Typer know only those of a click of their own.
             typer.echo(f"Error: {error}", err=True)
             raise typer.Exit(1) from error
+
+
+@contextmanager
+def terminating_tidily() -> Iterator[None]:
+    """Let SIGTERM (and SIGHUP) end a command as an exception does, so that nothing half done is left behind."""
+    if threading.current_thread() is not threading.main_thread():  # where Python allows no handlers
+        yield
+        return
+    signals = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, _exit) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _exit(number: int, frame: Any) -> None:
+    raise SystemExit(128 + number)  # as shells count
 
 
 app = typer.Typer(

@@ -59,3 +59,7 @@ Threshold = Annotated[
     float | None,
     typer.Option(min=0.0, max=1.0, metavar="SCORE", help="Leave out mentions that score less, from 0 to 1."),
 ]
+Encoding = Annotated[str, typer.Option(metavar="NAME", help="Of the texts, as cp1252 or utf-16.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output if it is there.")]
+#: For commands that say themselves what is wrong with a third name: the shell made it of a pattern.
+ANY_NUMBER = {"allow_extra_args": True}

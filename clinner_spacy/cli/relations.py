@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from clinner_spacy.cli.found import AnnotatedText, FoundRelation
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.files import replacing
 
 if TYPE_CHECKING:
     from spacy.language import Language
-
-    from clinner_spacy.cli.annotate import AnnotatedText
 
 COLUMNS = (
     *("filename", "relation", "head_label", "head_start", "head_end", "head_text"),
@@ -24,15 +23,6 @@ COLUMNS = (
 
 #: A mention's place: start, end, label.
 Place = tuple[int, int, str]
-
-
-class FoundRelation(NamedTuple):
-    """A relation between two of a text's mentions, by their index, with its label and score."""
-
-    head: int
-    tail: int
-    label: str
-    score: float
 
 
 def relations_between(
@@ -67,7 +57,7 @@ def require_relations(nlp: Language) -> None:
         )
 
 
-def recorded(texts: Iterable[AnnotatedText], path: Path) -> Iterator[AnnotatedText]:
+def recorded(texts: Iterable[AnnotatedText], path: Path) -> Generator[AnnotatedText]:
     """Pass texts on and write their relations to a table, which appears when the last text has passed."""
     with replacing(path) as file:
         table = csv.writer(file, delimiter="\t", lineterminator="\n")

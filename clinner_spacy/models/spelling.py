@@ -158,6 +158,9 @@ class Kept:
     def __init__(self) -> None:
         self.forget()
 
+    def __reduce__(self) -> tuple[type[Kept], tuple[()]]:
+        return Kept, ()  # a copy or pickle does not tell which words were read
+
     def forget(self) -> None:
         self.now = Snapshot([], {}, None)
 

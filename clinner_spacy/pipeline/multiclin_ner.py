@@ -23,6 +23,7 @@ from clinner_spacy.ner.heads import resize_heads
 from clinner_spacy.ner.loss import tagging_loss
 from clinner_spacy.ner.tagset import TagSet
 from clinner_spacy.ner.write import Prediction, annotate_ents, annotate_spans
+from clinner_spacy.pipeline.marks import read_marks_alike
 from clinner_spacy.pipeline.saved import MAX_WORDS, SavedPipe, by_words
 
 Annotate = Literal["spans", "ents", "both"]
@@ -81,6 +82,7 @@ def make_multiclin_ner(
 
     Raises ClinnerError if both a model and a checkpoint other than the default are given.
     """
+    read_marks_alike(nlp)
     if model is None and checkpoint is not None and tasks:
         raise ClinnerError(f"Component {name!r} is given tasks and a checkpoint, which has its own; choose with task.")
     if model is not None and checkpoint not in (None, "embedded"):
@@ -137,8 +139,9 @@ class MultiClinNER(SavedPipe):
         scorer: Callable | None = None,
     ) -> None:
         super().__init__(vocab, model, name, checkpoint, checkpoint_settings)
-        self.cfg = {"tasks": dict(tasks or {}), "about": {}}
         self.spans_key = spans_key
+        self._check_names(tasks or {})
+        self.cfg = {"tasks": dict(tasks or {}), "about": {}}
         self.annotate = annotate
         self.threshold = threshold
         self.scorer = scorer
@@ -244,7 +247,17 @@ class MultiClinNER(SavedPipe):
             tasks[task] = old + sorted(found[task].difference(old))
         return tasks
 
+    def _check_names(self, tasks: dict[str, list[str]]) -> None:
+        """Raise ClinnerError for a task or label that no file can hold, or a task named as the group of all spans."""
+        TagSet(tasks)
+        if self.spans_key in tasks:
+            raise ClinnerError(
+                f"Task {self.spans_key!r} has the name of the span group that component {self.name!r} writes to; give "
+                "the task another name, or set spans_key."
+            )
+
     def _resize(self, tasks: dict[str, list[str]]) -> None:
+        self._check_names(tasks)
         old = self.tagset
         self._set_cfg(self.cfg | {"tasks": tasks})
         resize_heads(self.model, old, self.tagset)

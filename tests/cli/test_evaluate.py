@@ -39,5 +39,5 @@ def test_errors_are_one_sentence(tables: list[str]) -> None:
     Path(tables[1]).write_text(HEADER + "a\tDISEASE\t8\t8\tt\n")
     result = CliRunner().invoke(app, ["evaluate", *tables])
     assert result.exit_code == 1
-    assert "pred.tsv, line 2: end_span 8 is not behind start_span 8" in result.output
+    assert "pred.tsv, line 2: the end_span is not behind the start_span" in result.output
     assert "Traceback" not in result.output

@@ -57,7 +57,7 @@ def test_labels_renamed_chosen_and_put_into_one_task(folder: Path) -> None:
     assert (report.left_out, report.relations_lost, a.relations) == ({"Drug": 1}, 1, [])
     _, a = read_brat(folder, task="all")
     assert [mention.id for mention in a.mentions["all"]] == ["T1", "T2", "T3"]
-    with pytest.raises(ClinnerError, match="labelled Sympton: there are Drug, Symptom"):
+    with pytest.raises(ClinnerError, match="labelled Sympton: there are 2 others, the nearest is Symptom"):
         list(read_brat(folder, labels={"Sympton": "SYMPTOM"}))
 
 
@@ -86,9 +86,11 @@ def test_writing_cuts_at_line_ends_and_numbers_mentions_without_ids(tmp_path: Pa
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("T1\tX 0 99\ta", "0 to 99 lies outside the 4 characters"),
-        ("T1\tX 2 2\ta", "2 to 2 lies outside"),
-        ("T1\tX zero 2\ta", "not a line of brat standoff"),
+        ("T1\tX 0 99\ta", "offsets are empty or lie outside the 4 characters"),
+        ("T1\tX 2 2\ta", "offsets are empty or lie outside"),
+        ("T1\tX zero 2\ta", "an offset is not a whole number"),
+        ("T1\tX 0_1 2\ta", "an offset is not a whole number"),
+        ("T1\t 0 2\ta", "the label is empty"),
         ("T1", "not a line of brat standoff"),
         ("Patient text", "not a line of brat standoff"),
         ("R1\tX Arg1:T1", "not a line of brat standoff"),

@@ -54,10 +54,10 @@ def test_text_beside_the_offsets_is_compared(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([("a", "X", 0, 9, "abc")], r"C-train-x.tsv, line 2: 0 to 9 lies outside the 3 characters of a"),
-        ([("a", "X", -1, 2, "ab")], "C-train-x.tsv, line 2: -1 to 2 lies outside"),
-        ([("a", "X", 0, 1, "a"), ("z", "X", 0, 1, "a")], "C-train-x.tsv, line 3: there is no z.txt"),
-        ([("a", "X", 2, 1, "a")], "C-train-x.tsv, line 2: end_span 1 is not behind"),
+        ([("a", "X", 0, 9, "abc")], "C-train-x.tsv, line 2: start_span to end_span lies outside the 3 characters of a"),
+        ([("a", "X", -1, 2, "ab")], "C-train-x.tsv, line 2: start_span to end_span lies outside"),
+        ([("a", "X", 0, 1, "a"), ("z", "X", 0, 1, "a")], "C-train-x.tsv, line 3: the filename is that of no text"),
+        ([("a", "X", 2, 1, "a")], "C-train-x.tsv, line 2: the end_span is not behind"),
     ],
 )
 def test_rows_that_do_not_fit_are_refused(tmp_path: Path, rows: Rows, message: str) -> None:
