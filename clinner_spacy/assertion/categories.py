@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from spacy.tokens import SpanGroup
+
 
 class Category(NamedTuple):
     """attribute: of ``doc.spans[…].attrs``; ``is_<attribute>`` of a span. cue, scope: labels in ``doc.spans``."""
@@ -27,3 +29,12 @@ ATTRIBUTES = tuple(category.attribute for category in CATEGORIES.values())
 
 #: Those that a tagger of scopes tells; the others are told by rules in every language.
 TAGGED = ("NEGATED_EXISTENCE", "POSSIBLE_EXISTENCE")
+
+#: From this probability on a span has an attribute.
+TRUE = 0.5
+
+
+def attributes_of(group: SpanGroup) -> list[frozenset[str]]:
+    """What each span of a group is, by the lists in its ``attrs`` that are parallel to its spans."""
+    known = [name for name in ATTRIBUTES if len(group.attrs.get(name, ())) == len(group)]
+    return [frozenset(name for name in known if group.attrs[name][n] >= TRUE) for n in range(len(group))]

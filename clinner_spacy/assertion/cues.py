@@ -43,6 +43,9 @@ class CueFinder:
 
     def __init__(self, lexicon: Lexicon, vocab: Vocab, make_doc: Callable[[str], Doc]) -> None:
         self.rules, self.sections = lexicon.rules, lexicon.sections
+        count = max(len(self.rules), len(self.sections))
+        # Matchers look their keys up among the strings, where those added in a memory zone are gone when it ends.
+        self.number = {vocab.strings.add(str(n), allow_transient=False): n for n in range(count)}
         self.phrases = PhraseMatcher(vocab, attr="LOWER")
         self.headers = PhraseMatcher(vocab, attr="LOWER")
         self.patterns = Matcher(vocab)
@@ -71,17 +74,15 @@ class CueFinder:
 
     def section_names(self, doc: Doc) -> list[Header]:
         """Where names of sections stand, in text order."""
-        strings = doc.vocab.strings
         return sorted(
-            (Header(start, end, self.sections[int(strings[key])]) for key, start, end in self.headers(doc)),
+            (Header(start, end, self.sections[self.number[key]]) for key, start, end in self.headers(doc)),
             key=lambda header: (header.start, -header.end),
         )
 
     def _matches(self, doc: Doc) -> Iterator[_Match]:
-        strings = doc.vocab.strings
         for matcher in (self.phrases, self.patterns):
             if len(matcher):
-                yield from (_Match(start, end, int(strings[key])) for key, start, end in matcher(doc))
+                yield from (_Match(start, end, self.number[key]) for key, start, end in matcher(doc))
         for n, expression in self.expressions:
             for match in expression.finditer(doc.text):
                 span = doc.char_span(*match.span(), alignment_mode="expand")

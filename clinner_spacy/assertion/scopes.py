@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from spacy.tokens import Doc
 
-from clinner_spacy.assertion.cues import Cue, CueFinder, Header
+from clinner_spacy.assertion.cues import Cue, Header
 from clinner_spacy.assertion.lexicon import CONJUNCTION
 from clinner_spacy.assertion.segments import Segments, find_segments, is_blank_line, line_ends
 
@@ -29,10 +29,10 @@ class Scope(NamedTuple):
     score: float
 
 
-def find_scopes(doc: Doc, finder: CueFinder) -> list[Scope]:
-    """The scopes of every category that the finder's lexicon knows of, in text order of their cues."""
-    cues = [cue for cue in finder.cues(doc) if cue.rule.direction != "PSEUDO"]
-    names = finder.section_names(doc)
+def find_scopes(doc: Doc, cues: Sequence[Cue], names: Sequence[Header]) -> list[Scope]:
+    """The scopes of a document's cues and of its sections (names: what may be a header), in text order of their
+    cues."""
+    cues = [cue for cue in cues if cue.rule.direction != "PSEUDO"]
     if not cues and not names:
         return []
     segments = find_segments(doc)

@@ -1,13 +1,14 @@
-"""From labelled spans to scopes: which cue each scope belongs to."""
+"""Scopes that a tagger has found: which cue each belongs to, and what rules know better."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from spacy.tokens import Doc
 
-from clinner_spacy.assertion.categories import CATEGORIES
+from clinner_spacy.assertion.categories import CATEGORIES, TAGGED
+from clinner_spacy.assertion.cues import Cue
 from clinner_spacy.assertion.scopes import Scope
 from clinner_spacy.ner.decode import Prediction
 
@@ -29,6 +30,20 @@ def pair_cues(found: Iterable[Prediction]) -> list[Scope]:
                 start, end = min(near, key=lambda cue: max(cue[0] - p.end, p.start - cue[1]), default=none)
                 scopes.append(Scope(name, p.start, p.end, start, end, p.score))
     return scopes
+
+
+def join(tagged: Iterable[Scope], by_rule: Iterable[Scope], cues: Sequence[Cue]) -> list[Scope]:
+    """A tagger's scopes of negation and uncertainty, and those that rules find.
+
+    Beside a tagger rules tell all of the other categories; of these two only what lies before its cue ("tumor: no",
+    "fractura?"), which running text, that taggers learn from, has little of. A tagged scope whose cue is part of a
+    pseudo-cue ("no solo") is none.
+    """
+    pseudo = {
+        (cue.rule.category, word) for cue in cues if cue.rule.direction == "PSEUDO" for word in range(cue.start, cue.end)
+    }
+    said = [s for s in tagged if not any((s.category, word) in pseudo for word in range(s.cue_start, s.cue_end))]
+    return said + [s for s in by_rule if s.category not in TAGGED or s.end <= s.cue_start]
 
 
 def written_scopes(doc: Doc, key: str) -> list[Scope]:

@@ -12,6 +12,7 @@ from rich.progress import track
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from clinner_spacy.assertion.categories import attributes_of
 from clinner_spacy.cli.found import AnnotatedText, Found, FoundRelation
 from clinner_spacy.cli.model import clinical_components
 from clinner_spacy.cli.relations import relation_key, relations_between
@@ -66,17 +67,19 @@ def _annotated(name: str, doc: Doc, keys: Iterable[str], labels: frozenset[str],
 
 
 def _mentions(doc: Doc, keys: Iterable[str], labels: frozenset[str]) -> list[Found]:
-    """Trimmed mentions; of those that are one after trimming, the best score."""
-    best: dict[tuple[int, int, str], float] = {}
+    """Trimmed mentions; of those that are one after trimming, the best score and what that one is."""
+    best: dict[tuple[int, int, str], tuple[float, frozenset[str]]] = {}
     text = doc.text
     for key in keys:
         group = doc.spans.get(key, ())
-        for span, score in zip(group, group.attrs["scores"] if group else (), strict=True):
+        rows = zip(group, group.attrs["scores"], attributes_of(group), strict=True) if group else ()
+        for span, score, attributes in rows:
             start, end = trim(text, span.start_char, span.end_char)
             if start < end and span.label_ in labels:
                 place = (start, end, span.label_)
-                best[place] = max(float(score), best.get(place, 0.0))
-    return [Found(*place, score) for place, score in sorted(best.items())]
+                if place not in best or float(score) > best[place][0]:
+                    best[place] = float(score), attributes
+    return [Found(*place, score, attributes) for place, (score, attributes) in sorted(best.items())]
 
 
 def _relations(doc: Doc, key: str | None, found: Sequence[Found]) -> list[FoundRelation]:

@@ -59,6 +59,9 @@ Threshold = Annotated[
     float | None,
     typer.Option(min=0.0, max=1.0, metavar="SCORE", help="Leave out mentions that score less, from 0 to 1."),
 ]
+Assertion = Annotated[
+    bool, typer.Option("--assertion", help="Say of each mention whether it is negated, uncertain, of the family, …")
+]
 Encoding = Annotated[str, typer.Option(metavar="NAME", help="Of the texts, as cp1252 or utf-16.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output if it is there.")]
 #: For commands that say themselves what is wrong with a third name: the shell made it of a pattern.

@@ -17,12 +17,13 @@ from clinner_spacy.assertion.cues import CueFinder
 from clinner_spacy.assertion.lexicon import SHIPPED, Lexicon, languages, lexicon_data, parse_lexicon, read_lexicon
 from clinner_spacy.assertion.mentions import Assertion, assert_spans
 from clinner_spacy.assertion.scopes import Scope, find_scopes
-from clinner_spacy.assertion.tagged import pair_cues
+from clinner_spacy.assertion.tagged import join, pair_cues
 from clinner_spacy.assertion.write import group_attributes, register_extensions, write_assertions, write_scopes
 from clinner_spacy.checkpoints.pipeline_dir import EMBEDDED
 from clinner_spacy.checkpoints.published import ASKED
 from clinner_spacy.errors import DAMAGE, ClinnerError
 from clinner_spacy.files import replacing
+from clinner_spacy.pipeline.marks import read_marks_alike
 from clinner_spacy.pipeline.multiclin_ner import MultiClinNER
 from clinner_spacy.pipeline.saved import MAX_WORDS, by_words
 
@@ -73,6 +74,7 @@ def make_clinical_assertion(
 
     Raises ClinnerError if there are no rules for the pipeline's language.
     """
+    read_marks_alike(nlp)
     settings = {
         "base_model": base_model,
         "revision": revision,
@@ -109,16 +111,14 @@ def tagger_languages() -> list[str]:
     return sorted(path.name.removeprefix("assertion_") for path in EMBEDDED.glob("assertion_*"))
 
 
-def rules_for(lang: str, rules: str | Path | None) -> Lexicon:
-    """The rules in a file, or those that ship for a language. Raises ClinnerError if there are none."""
-    if rules is not None:
-        return read_lexicon(Path(rules))
-    if lang not in languages():
+def rules_for(lang: str, rules: str | Path | None) -> Path:
+    """The file of rules that was asked for, or that ships for a language. Raises ClinnerError if there is none."""
+    if rules is None and lang not in languages():
         raise ClinnerError(
             f"clinical_assertion has no rules for the language {lang!r}, only for {', '.join(languages())}; "
             "use a pipeline of one of these, or name a file of your own in rules."
         )
-    return read_lexicon(SHIPPED / f"{lang}.json")
+    return SHIPPED / f"{lang}.json" if rules is None else Path(rules)
 
 
 class Found(NamedTuple):
@@ -135,12 +135,14 @@ class ClinicalAssertion(Pipe):
     historical or hypothetical.
 
     It is so where a scope of that category is over the span's head (:mod:`clinner_spacy.assertion.mentions`). Scopes of
-    negation and uncertainty come from a tagger if there is one, the others from rules (ConText). Written are
+    negation and uncertainty come from a tagger if there is one, with what rules know better
+    (:func:`~clinner_spacy.assertion.tagged.join`), the others from rules (ConText). Written are
     ``span._.is_negated`` and its like, which are kept by the bounds of a span; in the group's ``attrs`` lists parallel
     to its spans (:func:`~clinner_spacy.assertion.write.group_attributes`); and all cues and scopes in
     ``doc.spans["assertion"]``.
 
-    tagger: finds spans with the labels NEG, NSCO, UNC and USCO, or None for rules alone.
+    tagger: finds spans with the labels NEG, NSCO, UNC and USCO, or None for rules alone. rules: a file of rules. Both are
+    read at first use, never here, so that a pipeline loaded from disk reads its own.
     """
 
     def __init__(
@@ -148,7 +150,7 @@ class ClinicalAssertion(Pipe):
         nlp: Language,
         name: str,
         tagger: MultiClinNER | None,
-        lexicon: Lexicon,
+        rules: Path,
         *,
         spans_key: str = "sc",
         scorer: Callable | None = None,
@@ -160,7 +162,9 @@ class ClinicalAssertion(Pipe):
         self.tagger = tagger
         self.spans_key = spans_key
         self.scorer = scorer
-        self._set_lexicon(lexicon)
+        self.rules = rules
+        self.lexicon: Lexicon | None = None
+        self.finder: CueFinder | None = None
 
     def _set_lexicon(self, lexicon: Lexicon) -> None:
         self.lexicon = lexicon
@@ -172,7 +176,10 @@ class ClinicalAssertion(Pipe):
         return tuple(label for category in CATEGORIES.values() for label in (category.cue, category.scope))
 
     def load(self) -> None:
-        """Read the tagger's weights if they are not here yet. Raises ClinnerError if it tags something else."""
+        """Read the rules and the tagger's weights if they are not here yet. Raises ClinnerError for rules that cannot be
+        read, and for a tagger of something else."""
+        if self.lexicon is None:
+            self._set_lexicon(read_lexicon(self.rules))
         if self.tagger is None or self.tagger.model is not None:
             return
         self.tagger.load()
@@ -201,12 +208,14 @@ class ClinicalAssertion(Pipe):
         """What is said of the spans of each document, without touching it."""
         docs = list(docs)
         self.load()
-        tagged = self.tagger.predict(docs) if self.tagger is not None else [[] for _ in docs]
+        assert self.finder is not None
+        tagged = None if self.tagger is None else [pair_cues(spans) for spans in self.tagger.predict(docs)]
         found = []
-        for doc, predictions in zip(docs, tagged, strict=True):
-            told = TAGGED if self.tagger is not None else ()
-            by_rule = [scope for scope in find_scopes(doc, self.finder) if scope.category not in told]
-            scopes = pair_cues(predictions) + by_rule
+        for number, doc in enumerate(docs):
+            cues = self.finder.cues(doc)
+            scopes = find_scopes(doc, cues, self.finder.section_names(doc))
+            if tagged is not None:
+                scopes = join(tagged[number], scopes, cues)
             group = list(doc.spans.get(self.spans_key, ()))
             said = assert_spans(doc, [*group, *doc.ents], scopes)
             found.append(Found(scopes, said[: len(group)], said[len(group) :]))
@@ -230,10 +239,9 @@ class ClinicalAssertion(Pipe):
 
     def to_disk(self, path: str | Path, *, exclude: Sequence[str] = ()) -> None:
         """Write ``rules.json``, which also says whether there is a tagger, and the tagger's folder into ``path``."""
-        self.load()
         path = Path(path)
         path.mkdir(parents=True, exist_ok=True)
-        rules = lexicon_data(self.lexicon) | {TAGGER: self.tagger is not None}
+        rules = self._rules_data() | {TAGGER: self.tagger is not None}
         with replacing(path / "rules.json") as file:
             file.write(srsly.json_dumps(rules, indent=1))
         if self.tagger is not None:
@@ -249,11 +257,16 @@ class ClinicalAssertion(Pipe):
             self._check_tagger(str(path / TAGGER))
         return self
 
+    def _rules_data(self) -> dict[str, Any]:
+        self.load()
+        assert self.lexicon is not None
+        return lexicon_data(self.lexicon)
+
     def to_bytes(self, *, exclude: Sequence[str] = ()) -> bytes:
         """What :meth:`to_disk` writes, as one message."""
-        self.load()
+        rules = self._rules_data()
         tagger = self.tagger.to_bytes() if self.tagger is not None else None
-        return srsly.msgpack_dumps({"rules": lexicon_data(self.lexicon), TAGGER: tagger})
+        return srsly.msgpack_dumps({"rules": rules, TAGGER: tagger})
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Sequence[str] = ()) -> Self:
         """Read what :meth:`to_bytes` gave. Raises ClinnerError if it is damaged."""

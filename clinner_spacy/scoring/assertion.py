@@ -8,13 +8,10 @@ from typing import Any
 from spacy.tokens import Doc, SpanGroup
 from spacy.training import Example
 
-from clinner_spacy.assertion.categories import ATTRIBUTES, CATEGORIES
+from clinner_spacy.assertion.categories import ATTRIBUTES, CATEGORIES, attributes_of
 from clinner_spacy.assertion.mentions import assert_spans
 from clinner_spacy.assertion.tagged import written_scopes
 from clinner_spacy.scoring.spans import SpanRow, strict_scores
-
-#: From this probability on a span has an attribute.
-TRUE = 0.5
 
 
 def make_assertion_scorer() -> Callable[..., dict[str, Any]]:
@@ -68,8 +65,8 @@ def _annotated(doc: Doc) -> dict[str, list[SpanGroup]]:
 
 def _rows(number: int, group: SpanGroup, attribute: str) -> Iterator[SpanRow]:
     """The spans of a group that have the attribute."""
-    for span, probability in zip(group, group.attrs.get(attribute, ()), strict=False):
-        if probability >= TRUE:
+    for span, attributes in zip(group, attributes_of(group), strict=True):
+        if attribute in attributes:
             yield SpanRow(number, span.label_, span.start_char, span.end_char)
 
 

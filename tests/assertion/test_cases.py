@@ -40,3 +40,8 @@ def is_right(case: Case, doc: spacy.tokens.Doc) -> bool:
 def test_by_rules(lang: str, part: str) -> None:
     n_right, n = right(lang, part, None)
     assert n_right >= 0.95 * n
+
+
+def test_by_the_embedded_tagger() -> None:
+    counts = [right("es", part, "embedded") for part in ("tune", "held")]
+    assert sum(n_right for n_right, _ in counts) >= 0.95 * sum(n for _, n in counts)

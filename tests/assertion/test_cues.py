@@ -60,3 +60,11 @@ def test_accents_may_be_missing_in_longer_words_only() -> None:
 def test_no_words() -> None:
     cues, nlp = finder({"literal": "no"})
     assert cues.cues(nlp("")) == [] and cues.section_names(nlp("")) == []
+
+
+def test_made_in_a_memory_zone_it_serves_after_it() -> None:
+    nlp = spacy.blank("es")
+    with nlp.memory_zone():
+        cues = CueFinder(read_lexicon(SHIPPED / "es.json"), nlp.vocab, nlp.tokenizer)
+        inside = len(cues.cues(nlp("Sin fiebre, probable tos.")))
+    assert inside == len(cues.cues(nlp("Sin fiebre, probable tos."))) == 3

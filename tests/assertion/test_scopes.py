@@ -33,7 +33,8 @@ RULES = {
 def scopes(text: str, rules: dict = RULES, lang: str = "en") -> list[tuple[str, str, str]]:
     nlp = spacy.blank(lang)
     doc = nlp(text)
-    found = find_scopes(doc, CueFinder(parse_lexicon(rules, "test"), nlp.vocab, nlp.tokenizer))
+    finder = CueFinder(parse_lexicon(rules, "test"), nlp.vocab, nlp.tokenizer)
+    found = find_scopes(doc, finder.cues(doc), finder.section_names(doc))
     return [(s.category[:3], doc[s.cue_start : s.cue_end].text, doc[s.start : s.end].text) for s in found]
 
 
@@ -85,5 +86,6 @@ def test_every_section_that_ships_opens_one(lang: str) -> None:
     finder = CueFinder(lexicon, nlp.vocab, nlp.tokenizer)
     for section in lexicon.sections:
         doc = nlp(f"Xxx.\n{section.literal}: yyy, zzz\nXxx")
-        over = [doc[s.start : s.end].text for s in find_scopes(doc, finder) if s.category == section.category]
+        scopes = find_scopes(doc, finder.cues(doc), finder.section_names(doc))
+        over = [doc[s.start : s.end].text for s in scopes if s.category == section.category]
         assert any("yyy" in text and "zzz" in text and "Xxx" not in text for text in over), section

@@ -147,6 +147,7 @@ def test_saved_and_loaded(
     nlp.add_pipe("clinical_assertion", config={"checkpoint": checkpoint and str(scope_tagger), "rules": str(own)})
     text = "Niega fiebre . Prima con asma"
     expected = said(nlp(with_spans(nlp, text, ["fiebre", "asma"])))
+    own.unlink()  # a saved pipeline has its own copy
     assert expected == [["negated"] if checkpoint else [], ["family"]]
     back = way(nlp, tmp_path)
     assert said(back(with_spans(back, text, ["fiebre", "asma"]))) == expected
@@ -195,13 +196,19 @@ def test_extensions_come_with_the_component_not_with_the_import() -> None:
         ("fr", {"checkpoint": "somewhere"}, "no rules for the language 'fr'"),
         ("en", {"checkpoint": None, "window": 128}, "window is for a checkpoint"),
         ("en", {"checkpoint": None, "device": "cpu"}, "device is for a checkpoint"),
-        ("en", {"rules": "nowhere.json"}, "rules=nowhere.json cannot be read"),
         ("cs", {"checkpoint": "embedded"}, "No embedded tagger of negation knows the language 'cs'"),
     ],
 )
 def test_refused(lang: str, config: dict, message: str) -> None:
     with pytest.raises(ClinnerError, match=message):
         spacy.blank(lang).add_pipe("clinical_assertion", config=config)
+
+
+def test_a_file_of_rules_that_is_not_there() -> None:
+    nlp = spacy.blank("en")
+    nlp.add_pipe("clinical_assertion", config={"rules": "nowhere.json"})
+    with pytest.raises(ClinnerError, match="rules=nowhere.json cannot be read"):
+        nlp("No fever.")
 
 
 def test_own_rules_serve_any_language(tmp_path: Path) -> None:
