@@ -39,6 +39,24 @@ def test_relations(tmp_path: Path) -> None:
     assert "clinical_relations" in spacy.load(tmp_path / "training" / "relations" / "model-best").pipe_names
 
 
+@pytest.mark.slow
+def test_assertion(tmp_path: Path) -> None:
+    notes = [("Niega fiebre . Tiene tos", {"negation": ["Niega", "fiebre"], "uncertainty": []})] * 3
+    for split in ("train", "dev"):
+        folder = tmp_path / "corpora" / "Scopes-es" / f"Scopes-es-{split}"
+        write_split(folder, notes)
+        for table in folder.glob("*-negation/tsv/*.tsv"):
+            rows = table.read_text().replace("\tNEGATION\t", "\tNSCO\t").splitlines()
+            table.write_text("".join((row.replace("NSCO", "NEG") if "Niega" in row else row) + "\n" for row in rows))
+    overrides = ["--vars.corpora", "corpora", "--vars.negation", "Scopes-es", "--vars.negation_steps", "601"]
+    run(tmp_path, "assertion", *overrides)
+    nlp = spacy.blank("es")
+    nlp.add_pipe("clinical_assertion", config={"checkpoint": str(tmp_path / "training/assertion/model-best")})
+    doc = nlp.make_doc(notes[0][0])
+    doc.spans["sc"] = [doc[1:2], doc[4:5]]
+    assert [span._.is_negated for span in nlp(doc).spans["sc"]] == [True, False]
+
+
 def run(folder: Path, *args: str) -> str:
     """Run a workflow or command of the project in ``folder``, and what it prints."""
     shutil.copy(ROOT / "project.yml", folder)

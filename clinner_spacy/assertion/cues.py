@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from spacy.matcher import Matcher, PhraseMatcher
 from spacy.tokens import Doc
@@ -45,11 +45,13 @@ class CueFinder:
         self.rules, self.sections = lexicon.rules, lexicon.sections
         count = max(len(self.rules), len(self.sections))
         # Matchers look their keys up among the strings, where those added in a memory zone are gone when it ends.
-        self.number = {vocab.strings.add(str(n), allow_transient=False): n for n in range(count)}
+        add: Any = vocab.strings.add  # its stub is older
+        self.number = {add(str(n), allow_transient=False): n for n in range(count)}
         self.phrases = PhraseMatcher(vocab, attr="LOWER")
         self.headers = PhraseMatcher(vocab, attr="LOWER")
         self.patterns = Matcher(vocab)
-        self.expressions = [(n, re.compile(r.pattern, re.I)) for n, r in enumerate(self.rules) if type(r.pattern) is str]
+        patterns = [(n, rule.pattern) for n, rule in enumerate(self.rules)]
+        self.expressions = [(n, re.compile(text, re.I)) for n, text in patterns if isinstance(text, str)]
         for n, rule in enumerate(self.rules):
             if rule.pattern is None:
                 self.phrases.add(str(n), [make_doc(form) for form in spellings(rule.literal)])
@@ -57,7 +59,8 @@ class CueFinder:
                 try:
                     self.patterns.add(str(n), [rule.pattern])
                 except ValueError as error:  # spaCy's, for what is no token pattern
-                    raise ClinnerError(f"The pattern of the rule {rule.literal!r} is none of spaCy's; mend it.") from error
+                    message = f"The pattern of the rule {rule.literal!r} is none of spaCy's; mend it."
+                    raise ClinnerError(message) from error
         for n, section in enumerate(self.sections):
             self.headers.add(str(n), [make_doc(form) for form in spellings(section.literal)])
 

@@ -101,7 +101,8 @@ def _rule(entry: dict[str, Any]) -> Rule:
     if unknown:
         raise ClinnerError(f"{unknown[0]!r} has no effect here, of {', '.join(RULE_KEYS)}; leave it out.")
     direction = _one_of(entry, "direction", DIRECTIONS)
-    category = _one_of(entry, "category", (*CATEGORIES, CONJUNCTION) if direction == "TERMINATE" else CATEGORIES)
+    conjunction = (CONJUNCTION,) if direction == "TERMINATE" else ()
+    category = _one_of(entry, "category", (*CATEGORIES, *conjunction))
     pattern, max_scope = entry.get("pattern"), entry.get("max_scope")
     if isinstance(pattern, str):
         try:

@@ -1,10 +1,10 @@
 """From scopes to mentions: which of them each scope is about.
 
-A mention is under a scope if its head is. The head is its first word that belongs to no cue of the scope's category, for
-a scope holds whole noun phrases: "[dolor] sin irradiación" lies before the scope even where a mention holds all of it,
-and "[ausencia de fiebre]" has its head, "fiebre", within. Of a mention that is all cue the head is its first word: a
-cue is about what follows its own first word ("sin [signos] de"), and about nothing where the mention is the whole of it
-("[afebril]"), which itself says what is not there.
+A mention is under a scope if its head is. The head is its first word that belongs to no cue of the scope's category,
+for a scope holds whole noun phrases: that of "[dolor sin irradiación]" lies before the scope, that of "[ausencia de
+fiebre]", "fiebre", within. Of a mention that is all cue the head is its first word: a cue is about what follows its own
+first word ("sin [signos] de"), and about nothing where the mention is the whole of it ("[afebril]"), which itself says
+what is not there.
 """
 
 from __future__ import annotations

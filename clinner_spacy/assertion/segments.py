@@ -1,4 +1,4 @@
-"""Where a scope must end: sentences, lines and list items of a note, whether or not the pipeline has found sentences."""
+"""Where a scope must end: sentences, lines and list items of a note, whether or not the pipeline finds sentences."""
 
 from __future__ import annotations
 

@@ -39,9 +39,8 @@ def join(tagged: Iterable[Scope], by_rule: Iterable[Scope], cues: Sequence[Cue])
     "fractura?"), which running text, that taggers learn from, has little of. A tagged scope whose cue is part of a
     pseudo-cue ("no solo") is none.
     """
-    pseudo = {
-        (cue.rule.category, word) for cue in cues if cue.rule.direction == "PSEUDO" for word in range(cue.start, cue.end)
-    }
+    pseudo_cues = [cue for cue in cues if cue.rule.direction == "PSEUDO"]
+    pseudo = {(cue.rule.category, word) for cue in pseudo_cues for word in range(cue.start, cue.end)}
     said = [s for s in tagged if not any((s.category, word) in pseudo for word in range(s.cue_start, s.cue_end))]
     return said + [s for s in by_rule if s.category not in TAGGED or s.end <= s.cue_start]
 

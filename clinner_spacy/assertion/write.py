@@ -52,7 +52,8 @@ def group_attributes(doc: Doc, said: Sequence[Assertion]) -> dict[str, list[Any]
     for category, names in CATEGORIES.items():
         scopes = [assertion.scopes.get(category) for assertion in said]
         attrs[names.attribute] = [assertion.score(category) for assertion in said]
-        attrs[f"{names.attribute}_cue"] = [scope and _characters(doc, scope.cue_start, scope.cue_end) for scope in scopes]
+        cues = [scope and _characters(doc, scope.cue_start, scope.cue_end) for scope in scopes]
+        attrs[f"{names.attribute}_cue"] = cues
         attrs[f"{names.attribute}_scope"] = [scope and _characters(doc, scope.start, scope.end) for scope in scopes]
     return attrs
 

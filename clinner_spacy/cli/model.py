@@ -119,7 +119,7 @@ def _add_assertion(nlp: Language) -> None:
     if nothing says what language it reads, or components write to several span groups."""
     keys = {component.spans_key for component in clinical_components(nlp)}
     if len(keys) > 1:
-        raise ClinnerError(f"--assertion is for mentions in one span group, not {', '.join(sorted(keys))}; let them agree.")
+        raise ClinnerError(f"--assertion is for one span group, not {', '.join(sorted(keys))}; let it be one.")
     if not any(isinstance(pipe, ClinicalAssertion) for _, pipe in nlp.pipeline):
         if nlp.lang == NO_LANGUAGE:
             raise ClinnerError("--assertion must know the language of the texts; name it, as --lang es.")

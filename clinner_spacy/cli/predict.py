@@ -55,8 +55,8 @@ def predict_command(
     filename (the file's path below INPUT without .txt), label, start_span, end_span and text; offsets count characters
     of the decoded text, from 0, end exclusive. With --format brat OUTPUT is a new directory with a copy of each text
     (UTF-8) and its .ann; where the pipeline finds relations, with R lines. With --assertion the table has more columns,
-    negated, uncertain, family, historical and hypothetical, 0 or 1, and brat files have A lines; it needs --lang. Texts that cannot be read are named at the
-    end, with exit code 1; the others are in OUTPUT.
+    negated, uncertain, family, historical and hypothetical, 0 or 1, and brat files have A lines; it needs --lang. Texts
+    that cannot be read are named at the end, with exit code 1; the others are in OUTPUT.
 
     \b
     Examples:

@@ -36,8 +36,8 @@ def render_command(
     """Show texts with their mentions marked, as one HTML page.
 
     The page stands alone: no scripts, nothing fetched from elsewhere. Overlapping mentions have a line each; the score
-    shows when the pointer rests on a mention. With --assertion, which needs --lang, mentions that are negated are struck
-    and others that are not simply there are hollow.
+    shows when the pointer rests on a mention. With --assertion, which needs --lang, mentions that are negated are
+    struck, and all that are not simply there are hollow.
 
     \b
     Examples:

@@ -73,7 +73,8 @@ class _Lines:
 
 def _share_attributes(documents: Sequence[Document]) -> None:
     """What one mention of a corpus was annotated for, all were."""
-    found = {name for document in documents for mention in document.mentions.get(NO_TASK, ()) for name in mention.attributes}
+    mentions = [mention for document in documents for mention in document.mentions.get(NO_TASK, ())]
+    found = {name for mention in mentions for name in mention.attributes}
     for document in documents:
         document.attributes = tuple(name for name in ATTRIBUTES if name in found)
 

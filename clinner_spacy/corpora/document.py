@@ -128,8 +128,8 @@ def to_doc(document: Document, nlp: Language, *, report: Report | None = None, s
     Overlapping mentions stay, and so does the group of a task with none. A mention that does not begin and end with a
     word is moved to the words it touches (white space at its edges is let go); a discontinuous one becomes the span
     from its first to its last fragment, since a span is what spaCy can hold. Notes go to ``attrs["notes"]`` of the
-    group, attributes to ``attrs["negated"]`` and its like, 1.0 or 0.0 a span. With relations, all mentions also stand in ``doc.spans[spans_key]`` and ``doc._.relations`` points there by
-    index. ``report`` counts what changed. Raises ClinnerError for an offset outside the text.
+    group, attributes to ``attrs["negated"]`` and its like, 1.0 or 0.0 a span. With relations, all mentions
+    also stand in ``doc.spans[spans_key]`` and ``doc._.relations`` points there by index. ``report`` counts what changed. Raises ClinnerError for an offset outside the text.
     """
     report = report if report is not None else Report()
     doc = nlp.tokenizer(document.text)  # not make_doc: its length limit is the parser's, not ours
@@ -216,7 +216,8 @@ def from_doc(doc: Doc, keys: str | Iterable[str] = "sc") -> Document:
             group = doc.spans[key]
             notes = group.attrs.get("notes") or [""] * len(group)
             said = attributes_of(group)
-            document.attributes = tuple(name for name in ATTRIBUTES if name in group.attrs or name in document.attributes)
+            there = {*group.attrs, *document.attributes}
+            document.attributes = tuple(name for name in ATTRIBUTES if name in there)
             document.mentions[key] = [
                 Mention(span.label_, ((span.start_char, span.end_char),), note=note, attributes=attributes)
                 for span, note, attributes in zip(group, notes, said, strict=True)

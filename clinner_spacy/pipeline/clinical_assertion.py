@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, Self
 import srsly
 from spacy.language import Language
 from spacy.pipeline import Pipe
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc
 from spacy.training import Example
 
 from clinner_spacy.assertion.categories import CATEGORIES, TAGGED
@@ -85,19 +85,20 @@ def make_clinical_assertion(
         "batch_tokens": batch_tokens,
         "local_files_only": local_files_only,
     }
-    tagger = None
-    chosen = embedded_tagger(nlp.lang) if checkpoint in ("auto", "embedded") else checkpoint
+    lang, tagger = str(nlp.lang), None
+    chosen = embedded_tagger(lang) if checkpoint in ("auto", "embedded") else checkpoint
     if checkpoint == "embedded" and chosen is None:
         raise ClinnerError(
-            f"No embedded tagger of negation knows the language {nlp.lang!r}, only {', '.join(tagger_languages())}; "
+            f"No embedded tagger of negation knows the language {lang!r}, only {', '.join(tagger_languages())}; "
             "set checkpoint to null to go by rules alone."
         )
-    given = [key for key, default in ({"base_model": None, "revision": None} | ASKED).items() if settings[key] != default]
+    defaults = {"base_model": None, "revision": None} | ASKED
+    given = [key for key, default in defaults.items() if settings[key] != default]
     if chosen is None and given:
         raise ClinnerError(f"{given[0]} is for a checkpoint, and component {name!r} goes by rules alone; leave it out.")
     if chosen is not None:
-        tagger = MultiClinNER(nlp.vocab, None, name, checkpoint=chosen, checkpoint_settings=settings | {"lang": nlp.lang})
-    return ClinicalAssertion(nlp, name, tagger, rules_for(nlp.lang, rules), spans_key=spans_key, scorer=scorer)
+        tagger = MultiClinNER(nlp.vocab, None, name, checkpoint=chosen, checkpoint_settings=settings | {"lang": lang})
+    return ClinicalAssertion(nlp, name, tagger, rules_for(lang, rules), spans_key=spans_key, scorer=scorer)
 
 
 def embedded_tagger(lang: str) -> str | None:
@@ -141,8 +142,8 @@ class ClinicalAssertion(Pipe):
     to its spans (:func:`~clinner_spacy.assertion.write.group_attributes`); and all cues and scopes in
     ``doc.spans["assertion"]``.
 
-    tagger: finds spans with the labels NEG, NSCO, UNC and USCO, or None for rules alone. rules: a file of rules. Both are
-    read at first use, never here, so that a pipeline loaded from disk reads its own.
+    tagger: finds spans with the labels NEG, NSCO, UNC and USCO, or None for rules alone. rules: a file of rules. Both
+    are read at first use, never here, so that a pipeline loaded from disk reads its own.
     """
 
     def __init__(
@@ -176,8 +177,8 @@ class ClinicalAssertion(Pipe):
         return tuple(label for category in CATEGORIES.values() for label in (category.cue, category.scope))
 
     def load(self) -> None:
-        """Read the rules and the tagger's weights if they are not here yet. Raises ClinnerError for rules that cannot be
-        read, and for a tagger of something else."""
+        """Read the rules and the tagger's weights if they are not here yet. Raises ClinnerError for rules that cannot
+        be read, and for a tagger of something else."""
         if self.lexicon is None:
             self._set_lexicon(read_lexicon(self.rules))
         if self.tagger is None or self.tagger.model is not None:

@@ -73,7 +73,7 @@ def _rows(number: int, group: SpanGroup, attribute: str) -> Iterator[SpanRow]:
 def _said(number: int, doc: Doc, gold: SpanGroup, attribute: str, scopes_key: str) -> Iterator[SpanRow]:
     """The gold spans that the scopes of a predicted document say to have the attribute."""
     places = [(span.label_, span.start_char, span.end_char) for span in gold]
-    spans = [doc.char_span(start, end, alignment_mode="expand") for _, start, end in places]
+    spans = [doc.char_span(start, end, alignment_mode="expand") or doc[0:0] for _, start, end in places]
     said = assert_spans(doc, spans, written_scopes(doc, scopes_key))
     for place, assertion in zip(places, said, strict=True):
         if any(CATEGORIES[category].attribute == attribute for category in assertion.scopes):

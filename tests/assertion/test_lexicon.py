@@ -60,7 +60,7 @@ def test_keys_of_medspacy_without_effect_on_scopes_are_passed_over() -> None:
     ],
 )
 def test_bad_entry(entry: object, wrong: str) -> None:
-    with pytest.raises(ClinnerError, match="mine.json, rule 2") as error:
+    with pytest.raises(ClinnerError, match=r"mine\.json, rule 2") as error:
         parse_lexicon({"context_rules": [RULE, entry]}, "mine.json")
     assert wrong in str(error.value)
 

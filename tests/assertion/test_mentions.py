@@ -130,6 +130,7 @@ def test_as_a_slow_reading_of_the_rule(drawn: tuple[int, list[Scope], list[tuple
             of_category = [scope for scope in scopes if scope.category == category]
             cues = {word for scope in of_category for word in range(scope.cue_start, scope.cue_end)}
             words = [word for word in range(start, end) if word not in cues] or list(range(start, end))
-            over = [s for s in of_category if words and (s.start <= words[0] < s.end or s.cue_start < words[0] < s.cue_end)]
+            at = words[0] if words else -1
+            over = [s for s in of_category if s.start <= at < s.end or s.cue_start < at < s.cue_end]
             assert (category in assertion.scopes) == bool(over)
             assert not over or assertion.scopes[category] in over
