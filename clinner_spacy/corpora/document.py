@@ -129,7 +129,8 @@ def to_doc(document: Document, nlp: Language, *, report: Report | None = None, s
     word is moved to the words it touches (white space at its edges is let go); a discontinuous one becomes the span
     from its first to its last fragment, since a span is what spaCy can hold. Notes go to ``attrs["notes"]`` of the
     group, attributes to ``attrs["negated"]`` and its like, 1.0 or 0.0 a span. With relations, all mentions
-    also stand in ``doc.spans[spans_key]`` and ``doc._.relations`` points there by index. ``report`` counts what changed. Raises ClinnerError for an offset outside the text.
+    also stand in ``doc.spans[spans_key]`` and ``doc._.relations`` points there by index. ``report`` counts what
+    changed. Raises ClinnerError for an offset outside the text.
     """
     report = report if report is not None else Report()
     doc = nlp.tokenizer(document.text)  # not make_doc: its length limit is the parser's, not ours
