@@ -87,8 +87,9 @@ def mistyped(text: Words, rng: random.Random) -> Words:
 
 
 def bare(word: str) -> str:
-    """A word without accents; letters that are no base with a mark on it (ø, ł, ß) stay."""
-    return unicodedata.normalize("NFC", "".join(c for c in unicodedata.normalize("NFD", word) if not unicodedata.combining(c)))
+    """A word without accents; letters that are no base with a mark on it (ø, ł, ß) stay, and so does a mark alone."""
+    letters = "".join(c for c in unicodedata.normalize("NFD", word) if not unicodedata.combining(c))
+    return unicodedata.normalize("NFC", letters) or word
 
 
 def typo(word: str, rng: random.Random) -> str:
