@@ -1,11 +1,11 @@
-"""What the embedded model finds on every dev part, in seven languages, and how much it loses when texts are written badly.
+"""What the embedded model finds on every dev part, and how much it loses when texts are written badly.
 
     python benchmarks/embedded_scores.py corpus/dev --checkpoint embedded
     python benchmarks/embedded_scores.py corpus/dev --changed
 
-corpus/dev is what scripts/gold.py writes: one .spacy file a corpus, its name ending in the language. Strict and character
-F1, and the 95 % interval of the strict one over resampled documents. "disorder" is a disease or a symptom. ``--changed``:
-strict F1 on the same texts in capitals, without accents, with 2 % of the words mistyped, and in lines of 80 characters.
+corpus/dev is what scripts/gold.py writes: one .spacy file a corpus, its name ending in the language. Strict and
+character F1, and the 95 % interval of the strict one over resampled documents. "disorder" is a disease or a symptom.
+``--changed``: the same texts also in capitals, without accents, with 2 % of the words mistyped, and in lines of 80 characters.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ HEADINGS = Path(__file__).parent / "headings.json"
 
 
 class Words(NamedTuple):
-    """A document as lists: its words, whether a space follows each, and the spans of each task as (start, end, label)."""
+    """A document as lists: words, whether a space follows each, and each task's spans as (start, end, label)."""
 
     words: list[str]
     spaces: list[bool]
@@ -68,7 +68,7 @@ def to_example(nlp: Language, text: Words) -> Example:
 
 
 def recased(text: Words, rng: random.Random) -> Words:
-    """In capitals (most often), in capitals without accents, or in lower case: all of it, or from one place to another."""
+    """In capitals (most often), in capitals without accents, or in lower case: all of it or a part."""
     change = rng.choice([str.upper, str.upper, lambda word: bare(word).upper(), str.lower])
     n = len(text.words)
     begin, end = (0, n) if rng.random() < 0.7 else sorted(rng.randrange(n + 1) for _ in range(2))

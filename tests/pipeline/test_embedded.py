@@ -43,9 +43,9 @@ def test_the_card_names_languages_and_licence(pipelines):
 @pytest.mark.parametrize(
     ("lang", "text", "wanted"),
     [
-        ("es", "Varón de 60 años con fiebre y neumonía, tratado con amoxicilina.", {"SYMPTOM": "fiebre", "DRUG": "amoxicilina"}),
-        ("en", "A 60-year-old man with fever and pneumonia was given amoxicillin.", {"SYMPTOM": "fever", "DRUG": "amoxicillin"}),
-        ("it", "Paziente di 60 anni con febbre e polmonite, trattato con amoxicillina.", {"SYMPTOM": "febbre", "DRUG": "amoxicillina"}),
+        ("es", "Varón con fiebre y neumonía; se da amoxicilina.", {"SYMPTOM": "fiebre", "DRUG": "amoxicilina"}),
+        ("en", "A man with fever was given amoxicillin.", {"SYMPTOM": "fever", "DRUG": "amoxicillin"}),
+        ("it", "Uomo con febbre, trattato con amoxicillina.", {"SYMPTOM": "febbre", "DRUG": "amoxicillina"}),
         ("nl", "Man van 60 jaar met koorts en pneumonie.", {"SYMPTOM": "koorts", "DISEASE": "pneumonie"}),
         ("sv", "60-årig man med feber och pneumoni.", {"SYMPTOM": "feber", "DISEASE": "pneumoni"}),
         ("cs", "Muž, 60 let, s horečkou a pneumonií.", {"SYMPTOM": "horečkou", "DISEASE": "pneumonií"}),
