@@ -5,7 +5,7 @@
 
 corpus/dev is what scripts/gold.py writes: one .spacy file a corpus, its name ending in the language. Strict and
 character F1, and the 95 % interval of the strict one over resampled documents. "disorder" is a disease or a symptom.
-``--changed``: the same texts also in capitals, without accents, with 2 % of the words mistyped, and in lines of 80 characters.
+``--changed``: the same texts also in capitals, without accents, with 2 % of the words mistyped, in lines of 80.
 """
 
 from __future__ import annotations
