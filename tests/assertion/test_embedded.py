@@ -11,9 +11,9 @@ import spacy
 import srsly
 from spacy.training import Example
 
-from clinner_spacy.files import EMBEDDED
 from clinner_spacy.corpora.document import to_doc
 from clinner_spacy.corpora.multiclin import read_multiclin
+from clinner_spacy.files import EMBEDDED
 from clinner_spacy.scoring.scorer import score_tasks
 
 FOLDER = EMBEDDED / "assertion_es"
