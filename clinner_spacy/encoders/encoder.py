@@ -189,7 +189,7 @@ def encoder_to_bytes(encoder: Encoder) -> bytes:
     state = {
         "tagger": encoder.tagger,
         "config": encoder.config.to_json_string(use_diff=False),
-        "tokenizer": encoder.pieces.tokenizer.to_str(),
+        "tokenizer": encoder.pieces.published.to_str(),
         "weights": save(weights),
     }
     return srsly.msgpack_dumps(state)

@@ -36,12 +36,14 @@ class Pieces(NamedTuple):
 class PieceTokenizer:
     """Cuts words with a ``tokenizers.Tokenizer``.
 
-    ``prefix`` and ``suffix`` are the ids of the special tokens that stand around a window.
+    ``prefix`` and ``suffix`` are the ids of the special tokens that stand around a window. ``published`` is the
+    tokenizer as it was given, for texts that are cut as a whole.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         tokenizer.no_truncation()
         tokenizer.no_padding()
+        self.published = tokenizer
         self.tokenizer = _with_prefix_space(tokenizer)
         probe = self.tokenizer.encode(["a"], is_pretokenized=True)
         inside = np.flatnonzero(np.asarray(probe.special_tokens_mask) == 0)
@@ -52,6 +54,14 @@ class PieceTokenizer:
     def size(self) -> int:
         """The number of pieces in the vocabulary."""
         return self.tokenizer.get_vocab_size()
+
+    def cut(self, texts: Sequence[str]) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Cut whole texts: of each the ids of its pieces, int (n_pieces,), and their characters, int (n_pieces, 2)."""
+        found = self.published.encode_batch(list(texts), add_special_tokens=False)
+        return [
+            (np.asarray(text.ids, dtype=np.int64), np.asarray(text.offsets, dtype=np.int64).reshape(-1, 2))
+            for text in found
+        ]
 
     def __call__(self, docs: Sequence[Doc], max_pieces: int) -> Pieces:
         """Cut the words of all documents; of a word only the first ``max_pieces`` pieces are kept."""
