@@ -8,8 +8,10 @@ from typing import Any
 
 import srsly
 
+from clinner_spacy.checkpoints.backbone import read_json
 from clinner_spacy.checkpoints.dt4h import load_dt4h
 from clinner_spacy.checkpoints.loaded import Loaded
+from clinner_spacy.checkpoints.multihead_crf import is_multihead_crf, load_multihead_crf
 from clinner_spacy.checkpoints.pipeline_dir import EMBEDDED, is_pipeline_dir, load_pipeline_dir, saved_tasks
 from clinner_spacy.checkpoints.token_classification import load_token_classification
 from clinner_spacy.encoders.hub import Repository, fetch_encoder
@@ -26,6 +28,7 @@ def load_checkpoint(
     task: str | Sequence[str] | None = None,
     labels: Sequence[str] | None = None,
     lang: str | None = None,
+    words: str | None = None,
     settings: EncoderSettings = DEFAULTS,
 ) -> Loaded:
     """Read published or saved weights.
@@ -37,6 +40,7 @@ def load_checkpoint(
     task: the tasks or heads to take; of a token classifier, what to call its one task.
     labels: the tags of a token classifier whose config only counts them.
     lang: the language whose head is taken, where there is a head a language.
+    words: what is tagged (see :mod:`clinner_spacy.encoders.units`), where it is to be other than the format's own.
     settings: of the encoder; the embedded model has no use for them.
 
     Raises ClinnerError if the checkpoint is none of these, damaged, out of reach, or has no such task or language.
@@ -44,10 +48,10 @@ def load_checkpoint(
     if task is not None and not task:
         raise ClinnerError("task names no task; leave it out to take all, or name one.")
     revision = settings.revision
-    dt4h: dict[str, Any] = {"base_model": base_model, "task": task, "lang": lang, "settings": settings}
+    dt4h: dict[str, Any] = {"base_model": base_model, "task": task, "lang": lang, "words": words, "settings": settings}
     path = EMBEDDED if checkpoint == "embedded" else Path(checkpoint)
     if is_pipeline_dir(path):
-        given = {"base_model": base_model, "revision": revision, "labels": labels}
+        given = {"base_model": base_model, "revision": revision, "labels": labels, "words": words}
         for setting in (name for name, value in given.items() if value):
             raise ClinnerError(f"{checkpoint} is a saved pipeline, which has no use for {setting}; leave it out.")
         return load_pipeline_dir(path, task, settings)
@@ -56,7 +60,7 @@ def load_checkpoint(
     if path.is_dir():
         states = _states(child.name for child in path.iterdir())
         if is_token_classifier(path / "config.json") or not states:
-            return load_token_classification(path, name=checkpoint, task=task, labels=labels, settings=settings)
+            return load_directory(path, name=checkpoint, task=task, labels=labels, words=words, settings=settings)
         return load_dt4h(path / _only(states, checkpoint), **dt4h)
     bare_file = path.suffix in STATE_SUFFIXES and "/" not in checkpoint
     if path.is_absolute() or checkpoint.startswith((".", "~")) or bare_file:
@@ -73,9 +77,19 @@ def load_checkpoint(
     if not states or ("config.json" in files and is_token_classifier(repository.fetch("config.json"))):
         path = fetch_encoder(repository.name, revision, settings.local_files_only)
         repository.fetch_if_there("README.md")
-        return load_token_classification(path, name=checkpoint, task=task, labels=labels, settings=settings)
+        return load_directory(path, name=checkpoint, task=task, labels=labels, words=words, settings=settings)
     repository.fetch_if_there("README.md", "config.json", "tokenizer.json")
     return load_dt4h(repository.fetch(_only(states, checkpoint)), **dt4h)
+
+
+def load_directory(
+    path: Path, *, name: str, task: Any, labels: Sequence[str] | None, words: str | None, settings: EncoderSettings
+) -> Loaded:
+    """Read a directory with config, tokenizer and weights, in whichever format its config says."""
+    config = read_json(path / "config.json")
+    if is_multihead_crf(config):
+        return load_multihead_crf(path, name=name, task=task, words=words, settings=settings)
+    return load_token_classification(path, name=name, task=task, labels=labels, words=words, settings=settings)
 
 
 def known_tasks(checkpoint: str | None, task: str | Sequence[str] | None = None) -> dict[str, list[str]]:

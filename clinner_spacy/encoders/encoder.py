@@ -90,6 +90,11 @@ def read_config(path: Path) -> Any:
             f"{path / 'config.json'} describes no encoder that transformers knows by itself "
             f"({_brief(error)}); code shipped with a model is never run."
         ) from error
+    return prepared(config)
+
+
+def prepared(config: Any) -> Any:
+    """A config as it is used here."""
     for field in ATTENTION_DROPOUT:
         if hasattr(config, field):
             setattr(config, field, 0.0)

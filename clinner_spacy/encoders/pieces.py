@@ -63,6 +63,12 @@ class PieceTokenizer:
             for text in found
         ]
 
+    def known(self, docs: Sequence[Doc]) -> Pieces:
+        """The pieces of documents whose words are their ids, in digits."""
+        words, which = _distinct_words(docs)
+        ids = np.asarray([int(word) for word in words], dtype=np.int64)[which]
+        return Pieces(ids, np.ones_like(ids))
+
     def __call__(self, docs: Sequence[Doc], max_pieces: int) -> Pieces:
         """Cut the words of all documents; of a word only the first ``max_pieces`` pieces are kept."""
         words, which = _distinct_words(docs)

@@ -17,8 +17,9 @@ from thinc.types import Floats2d
 from clinner_spacy.checkpoints import Loaded, known_tasks, load_checkpoint
 from clinner_spacy.checkpoints.pipeline_dir import check_columns, checked_cfg
 from clinner_spacy.encoders.settings import EncoderSettings, Precision
+from clinner_spacy.encoders.units import Words, units_of
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.ner.decode import predictions
+from clinner_spacy.ner.decode import on_words, predictions
 from clinner_spacy.ner.gold import UNKNOWN, gold_tags
 from clinner_spacy.ner.heads import resize_heads
 from clinner_spacy.ner.loss import tagging_loss
@@ -41,6 +42,7 @@ DEFAULT_SPANS_KEY = "sc"
         "revision": None,
         "task": None,
         "labels": None,
+        "words": None,
         "window": None,
         "overlap": None,
         "precision": "auto",
@@ -60,11 +62,12 @@ def make_multiclin_ner(
     name: str,
     *,
     model: Model[list[Doc], list[Floats2d]] | None,
-    checkpoint: str | None,
+    checkpoint: str | list[str] | None,
     base_model: str | None,
     revision: str | None,
     task: str | list[str] | None,
     labels: list[str] | None,
+    words: Words | None,
     window: int | Literal["sentence"] | None,
     overlap: int | None,
     precision: Precision,
@@ -86,6 +89,8 @@ def make_multiclin_ner(
         raise ClinnerError(f"Component {name!r} is given tasks and a checkpoint, which has its own; choose with task.")
     if model is not None and checkpoint not in (None, "embedded"):
         raise ClinnerError(f"Component {name!r} is given both a model and checkpoint={checkpoint!r}; set one to null.")
+    if model is not None and words is not None:
+        raise ClinnerError(f"words={words!r} of component {name!r} is for checkpoints; set it in [model.tok2vec].")
     return MultiClinNER(
         nlp.vocab,
         model,
@@ -96,6 +101,7 @@ def make_multiclin_ner(
             "task": task,
             "labels": labels,
             "lang": nlp.lang,
+            "words": words,
             "settings": EncoderSettings(
                 revision=revision,
                 local_files_only=local_files_only,
@@ -131,7 +137,7 @@ class MultiClinNER(SavedPipe):
         model: Model[list[Doc], list[Floats2d]] | None,
         name: str = "multiclin_ner",
         *,
-        checkpoint: str | None = None,
+        checkpoint: str | list[str] | None = None,
         checkpoint_settings: dict[str, Any] | None = None,
         tasks: dict[str, list[str]] | None = None,
         spans_key: str = DEFAULT_SPANS_KEY,
@@ -184,11 +190,14 @@ class MultiClinNER(SavedPipe):
         tagset, transitions, ops = self.tagset, self._transitions(), self.model.ops
         found: list[list[Prediction]] = []
         for batch in by_words(docs, MAX_WORDS):
-            if any(len(doc) for doc in batch):
-                scores = [ops.to_numpy(score) for score in self.model.predict(batch)]
-                found += predictions(batch, scores, tagset, self.threshold, transitions)
-            else:
+            units = units_of(self.model, batch)
+            tagged = batch if units is None else [of_doc.doc for of_doc in units]
+            if not any(map(len, tagged)):
                 found += [[] for _ in batch]
+                continue
+            scores = [ops.to_numpy(score) for score in self.model.predict(tagged)]
+            spans = predictions(tagged, scores, tagset, self.threshold, transitions)
+            found += spans if units is None else list(map(on_words, batch, units, spans))
         return found
 
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[Sequence[Prediction]]) -> None:
