@@ -10,8 +10,8 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 .PHONY: demo test docs clean
 
 demo: $(VENV)/installed
-	$(BIN)/multiclin predict assets/notes demo.tsv
-	$(BIN)/multiclin render assets/notes demo.html
+	$(BIN)/multiclin predict assets/notes demo.tsv --overwrite
+	$(BIN)/multiclin render assets/notes demo.html --overwrite
 	$(BIN)/python assets/table.py demo.tsv
 	@echo "All mentions: demo.tsv. The notes with their mentions marked: demo.html, for any browser."
 

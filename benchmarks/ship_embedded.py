@@ -16,8 +16,8 @@ from safetensors import safe_open
 from safetensors.numpy import save
 from spacy.util import load_config, load_model_from_path
 
-from clinner_spacy.checkpoints.pipeline_dir import EMBEDDED, FACTORY
-from clinner_spacy.files import replacing
+from clinner_spacy.checkpoints.pipeline_dir import FACTORY
+from clinner_spacy.files import EMBEDDED, replacing
 
 
 def main(

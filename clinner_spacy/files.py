@@ -1,14 +1,22 @@
-"""Writing files so that a reader never sees half of one: write beside it, then move it into place."""
+"""Files: where the package's own lie, writing them so that a reader never sees half of one, finding those of a folder."""
 
 from __future__ import annotations
 
 import os
+import re
+import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from clinner_spacy.errors import ClinnerError
+
+#: The pipeline that ships inside the package.
+EMBEDDED = Path(__file__).parent / "embedded"
+#: What neither the name of a document nor a label may hold, since files of lines and tabs are made of them.
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 @contextmanager
@@ -20,10 +28,10 @@ def replacing(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
         raise ClinnerError(f"{path} cannot be written: it is not a regular file; name a file.")
-    temporary = target.with_name(f".{target.name[:200]}.{os.getpid()}.part")
+    temporary = _beside(target)
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     try:
-        with temporary.open(mode, **text) as file:  # type: ignore[call-overload]
+        with temporary.open(mode.replace("w", "x"), **text) as file:  # type: ignore[call-overload]
             yield file
         temporary.replace(target)
     except OSError as error:
@@ -33,3 +41,67 @@ def replacing(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
     finally:
         with suppress(OSError):  # where it could not be made there is nothing to remove
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def making_folder(path: str | Path) -> Iterator[Path]:
+    """Make a temporary folder that becomes ``path`` when the block ends, and vanishes if it fails.
+
+    ``path`` must be new or an empty folder. Raises ClinnerError naming it if it cannot be written.
+    """
+    target = Path(os.path.realpath(path))
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise ClinnerError(f"{path} exists already: give the name of a new folder.")
+    temporary = _beside(target)
+    try:
+        temporary.mkdir()
+        yield temporary
+        temporary.replace(target)
+    except OSError as error:
+        raise ClinnerError(f"{path} cannot be written: {error.strerror}; choose another place.") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _beside(target: Path) -> Path:
+    """A name beside ``target`` that nobody else has: the processes of all containers have the same few numbers."""
+    return target.with_name(f".multiclin.{secrets.token_hex(8)}.part")
+
+
+class Found(NamedTuple):
+    """Paths below a folder, as strings: those of a hundred thousand files are a fifth of the size of Path objects.
+
+    ``unreadable`` are links that lead nowhere, folders that may not be opened, and what is no regular file.
+    """
+
+    files: list[str]
+    unreadable: list[str]
+
+
+def find_files(folder: str | Path) -> Found:
+    """All files below ``folder``, at any depth, through links to folders, too; a link back up is not followed."""
+    found = Found([], [])
+    _look_into(str(folder), (), found)
+    return found
+
+
+def _look_into(folder: str, above: tuple[tuple[int, int], ...], found: Found) -> None:
+    try:
+        status = os.stat(folder)  # noqa: PTH116 - strings, see Found
+        here = status.st_dev, status.st_ino
+        if here in above:
+            return
+        with os.scandir(folder) as entries:
+            names = sorted(entries, key=lambda entry: entry.name)
+    except OSError:
+        found.unreadable.append(folder)
+        return
+    for entry in names:
+        try:
+            is_dir, is_file = entry.is_dir(), entry.is_file()
+        except OSError:  # a link to itself
+            is_dir = is_file = False
+        if is_dir:
+            _look_into(entry.path, (*above, here), found)
+        else:
+            (found.files if is_file else found.unreadable).append(entry.path)

@@ -17,6 +17,7 @@ from clinner_spacy.checkpoints.published import about_units, assemble, named
 from clinner_spacy.encoders.hub import fetch_encoder, known_about
 from clinner_spacy.encoders.settings import EncoderSettings
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.ner.tagset import spelled
 
 #: What the published files were trained from.
 BASE_MODEL = "FacebookAI/xlm-roberta-base"
@@ -168,6 +169,7 @@ def choose_heads(
     wanted = [task] if isinstance(task, str) else task
     by_name = {name: head for head in heads for name in (head.name, head.name.removesuffix("_ner"))}
     usable = {(head.task if lang else head.name): head for head in heads if lang is None or head.lang in (None, lang)}
+    wanted = wanted and [spelled(name, [*usable, *by_name]) for name in wanted]
     there = ", ".join(head.name for head in heads)
     if wanted is None:
         if not usable:

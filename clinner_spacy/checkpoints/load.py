@@ -12,11 +12,12 @@ from clinner_spacy.checkpoints.backbone import read_json
 from clinner_spacy.checkpoints.dt4h import load_dt4h
 from clinner_spacy.checkpoints.loaded import Loaded
 from clinner_spacy.checkpoints.multihead_crf import is_multihead_crf, load_multihead_crf
-from clinner_spacy.checkpoints.pipeline_dir import EMBEDDED, is_pipeline_dir, load_pipeline_dir, saved_tasks
+from clinner_spacy.checkpoints.pipeline_dir import is_pipeline_dir, load_pipeline_dir, saved_tasks
 from clinner_spacy.checkpoints.token_classification import load_token_classification
 from clinner_spacy.encoders.hub import Repository, fetch_encoder
 from clinner_spacy.encoders.settings import DEFAULTS, EncoderSettings
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.files import EMBEDDED
 
 STATE_SUFFIXES = (".pt", ".pth", ".bin")
 

@@ -15,13 +15,11 @@ from clinner_spacy.checkpoints.published import rebuild
 from clinner_spacy.encoders.settings import DEFAULTS, EncoderSettings
 from clinner_spacy.errors import DAMAGE, ClinnerError
 from clinner_spacy.models.weights import model_from_bytes
+from clinner_spacy.ner.calibration import checked_calibration
 from clinner_spacy.ner.heads import resize_heads
-from clinner_spacy.ner.tagset import TagSet
+from clinner_spacy.ner.tagset import TagSet, spelled
 
 FACTORY = "multiclin_ner"
-
-#: The pipeline that ships inside the package.
-EMBEDDED = Path(__file__).parent.parent / "embedded"
 
 
 def is_pipeline_dir(path: Path) -> bool:
@@ -58,6 +56,7 @@ def load_pipeline_dir(
         tasks,
         architecture,
         {**cfg["about"], "format": "spaCy pipeline", "name": meta.get("name", path.name), **_about(meta)},
+        {task: beta for task, beta in cfg["calibration"].items() if task in tasks},
     )
 
 
@@ -80,7 +79,12 @@ def read_cfg(path: Path, checked: Callable[[Any], dict[str, Any]]) -> dict[str, 
 def checked_cfg(cfg: Any) -> dict[str, Any]:
     """What a "multiclin_ner" saved of itself, in its place. Raises one of ``DAMAGE`` if it is something else."""
     tasks = {str(task): strings(labels) for task, labels in cfg["tasks"].items()}
-    return {"tasks": tasks, "architecture": cfg["architecture"], "about": dict(cfg.get("about", {}))}
+    return {
+        "tasks": tasks,
+        "architecture": cfg["architecture"],
+        "about": dict(cfg.get("about", {})),
+        "calibration": checked_calibration(cfg.get("calibration", {}), tasks),
+    }
 
 
 def strings(value: Any) -> list[str]:
@@ -118,6 +122,7 @@ def _component(path: Path) -> tuple[str, dict[str, Any]]:
 
 def _chosen(tasks: dict[str, list[str]], names: str | Sequence[str] | None, path: Path) -> dict[str, list[str]]:
     names = list(tasks) if names is None else [names] if isinstance(names, str) else list(names)
+    names = [spelled(name, tasks) for name in names]
     unknown = [name for name in names if name not in tasks]
     if unknown:
         raise ClinnerError(f"task={unknown[0]!r} is not in {path}, which has {', '.join(tasks)}; choose of these.")

@@ -104,7 +104,8 @@ def layout(tags: Sequence[str], name: str) -> tuple[list[str], list[int]]:
         parsed = list(parse_tags(tags, scheme_of(set(tags))))
     except ClinnerError as error:
         raise ClinnerError(
-            f"{name} is no tagger of mentions: {error} Set `labels` to its real tags if you know them."
+            f"{name} is no tagger of mentions: of its tags ({', '.join(tags[:8])}) {error} Set `labels` to its real "
+            "tags if you know them."
         ) from error
     names = list(dict.fromkeys(label for _, label in parsed if label))
     if not names:

@@ -2,73 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from functools import partial
+from itertools import chain
+from typing import Any
 
 from rich.console import Console
 from rich.progress import track
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from clinner_spacy.cli.found import AnnotatedText, Found
 from clinner_spacy.cli.model import clinical_components
-from clinner_spacy.cli.relations import FoundRelation, relation_key, relations_between
+from clinner_spacy.cli.relations import relation_key, relations_between
 from clinner_spacy.cli.texts import Text, Texts
-from clinner_spacy.corpora.document import Document, Mention, Relation
+from clinner_spacy.cli.workers import spread
 from clinner_spacy.ner.trim import trim
 
-#: Texts read before words seen only there are forgotten, for each process.
-CHUNK_CHARACTERS = 1_000_000
+#: Characters read before words seen only there are forgotten, in each process.
+ZONE_CHARACTERS = 1_000_000
 
-#: Texts that go through the model at once.
+#: Texts that go through the model at once, unless they are large.
 BATCH_SIZE = 32
-
-
-class Found(NamedTuple):
-    """A mention in characters, trimmed, with its label and score."""
-
-    start: int
-    end: int
-    label: str
-    score: float
-
-
-class AnnotatedText(NamedTuple):
-    """A text and what was found in it, in text order."""
-
-    name: str
-    text: str
-    found: list[Found]
-    relations: Sequence[FoundRelation] = ()
-
-    def to_document(self) -> Document:
-        mentions = [
-            Mention(label, ((start, end),), id=f"T{n}") for n, (start, end, label, _) in enumerate(self.found, 1)
-        ]
-        relations = [Relation(r.label, f"T{r.head + 1}", f"T{r.tail + 1}") for r in self.relations]
-        return Document(self.name, self.text, {"sc": mentions}, relations)
 
 
 def annotate_texts(
     texts: Iterable[Text], nlp: Language, labels: Iterable[str], n_process: int = 1
-) -> Iterator[AnnotatedText]:
+) -> Generator[AnnotatedText]:
     """Find mentions of ``labels`` in each text, and relations between them if the pipeline does, in the order of the
     texts, however many there are."""
-    keys = {component.spans_key for component in clinical_components(nlp)}
-    wanted = frozenset(labels)
-    related = relation_key(nlp)
-    for chunk in _chunks(texts, CHUNK_CHARACTERS * n_process):
-        pairs = ((text, name) for name, text in chunk)
-        # Without a memory zone every distinct word of every text would stay in the vocabulary.
-        with nlp.memory_zone():
-            for doc, name in nlp.pipe(pairs, as_tuples=True, n_process=n_process, batch_size=BATCH_SIZE):
-                found = _mentions(doc, keys, wanted)
-                yield AnnotatedText(name, doc.text, found, _relations(doc, related, found))
+    annotate = partial(_annotate_batches, nlp=nlp, labels=frozenset(labels))
+    batches = _batches(texts)
+    yield from spread(batches, annotate, n_process) if n_process > 1 else chain.from_iterable(annotate(batches))
 
 
 def with_progress(texts: Texts) -> Iterator[Text]:
     """``texts``, with a progress bar on standard error while that is a terminal."""
     console = Console(stderr=True)
     return iter(track(texts, "Reading", total=len(texts), console=console, disable=not console.is_terminal))
+
+
+def _annotate_batches(
+    batches: Iterable[list[Text]], nlp: Language, labels: frozenset[str]
+) -> Iterator[list[AnnotatedText]]:
+    keys = {component.spans_key for component in clinical_components(nlp)}
+    related = relation_key(nlp)
+    read = ZONE_CHARACTERS
+    with ExitStack() as zone:
+        for batch in batches:
+            if read >= ZONE_CHARACTERS:
+                # Without a memory zone every distinct word of every text would stay in the vocabulary.
+                zone.close()
+                zone.enter_context(nlp.memory_zone())
+                read = 0
+            docs = nlp.pipe((text.text for text in batch), batch_size=BATCH_SIZE)
+            yield [_annotated(name, doc, keys, labels, related) for (name, _), doc in zip(batch, docs, strict=True)]
+            read += sum(len(text.text) for text in batch)
+
+
+def _annotated(name: str, doc: Doc, keys: Iterable[str], labels: frozenset[str], related: str | None) -> AnnotatedText:
+    found = _mentions(doc, keys, labels)
+    return AnnotatedText(name, doc.text, found, _relations(doc, related, found))
 
 
 def _mentions(doc: Doc, keys: Iterable[str], labels: frozenset[str]) -> list[Found]:
@@ -85,7 +80,7 @@ def _mentions(doc: Doc, keys: Iterable[str], labels: frozenset[str]) -> list[Fou
     return [Found(*place, score) for place, score in sorted(best.items())]
 
 
-def _relations(doc: Doc, key: str | None, found: Sequence[Found]) -> list[FoundRelation]:
+def _relations(doc: Doc, key: str | None, found: Sequence[Found]) -> list[dict[str, Any]]:
     """Relations between the mentions that are shown."""
     if key is None or not doc._.relations:
         return []
@@ -93,15 +88,15 @@ def _relations(doc: Doc, key: str | None, found: Sequence[Found]) -> list[FoundR
     return relations_between(doc._.relations, spans, [mention[:3] for mention in found])
 
 
-def _chunks(texts: Iterable[Text], characters: int) -> Iterator[list[Text]]:
-    """Lists of texts that together have at least so many characters, but for the last."""
-    chunk: list[Text] = []
+def _batches(texts: Iterable[Text]) -> Iterator[list[Text]]:
+    """Lists of up to so many texts, fewer where they are large."""
+    batch: list[Text] = []
     size = 0
     for text in texts:
-        chunk.append(text)
-        size += len(text.text) + 1
-        if size >= characters:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
+        batch.append(text)
+        size += len(text.text)
+        if len(batch) == BATCH_SIZE or size >= ZONE_CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clinner_spacy.cli import options
 from clinner_spacy.errors import ClinnerError
 
 if TYPE_CHECKING:
@@ -26,10 +27,11 @@ class Format(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    app.command("convert")(convert_command)
+    app.command("convert", context_settings=options.ANY_NUMBER)(convert_command)
 
 
 def convert_command(
+    context: typer.Context,
     source: Annotated[Path, typer.Argument(help="A folder, or a file of one token a line.", show_default=False)],
     output: Annotated[Path, typer.Argument(metavar="OUT.spacy", help="The file to write.", show_default=False)],
     lang: Annotated[
@@ -44,6 +46,7 @@ def convert_command(
         str | None,
         typer.Option(help="multiclin: read this task only. Others: put all labels into this task (default: one each)."),
     ] = None,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Turn an annotated corpus into spaCy's training format and say what did not fit.
 
@@ -57,9 +60,11 @@ def convert_command(
       multiclin convert notes.conll train.spacy --lang en --format conll --task drug
     """
     from clinner_spacy.cli.model import blank
+    from clinner_spacy.cli.outputs import check_output
     from clinner_spacy.corpora.docbin import save_docs
     from clinner_spacy.corpora.document import Report
 
+    check_output(output, [source], overwrite=overwrite, extra=context.args)
     if output.suffix != ".spacy":
         raise ClinnerError(f"{output} must end in .spacy, or spaCy will not read it.")
     nlp = blank(lang)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +9,7 @@ import typer
 
 from clinner_spacy.cli import options
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.files import making_folder
 
 
 def register(app: typer.Typer) -> None:
@@ -63,21 +62,10 @@ def export(
     nlp.meta["sources"] = [{"name": source}]
     if loaded.info.get("license"):
         nlp.meta["license"] = str(loaded.info["license"])
-    _write(nlp, output)
-    typer.echo(f"{output}: {', '.join(f'{name} ({len(labels)})' for name, labels in loaded.tasks.items())}")
-
-
-def _write(nlp: Any, output: Path) -> None:
-    """Write beside, then move into place, so that no half of a pipeline is ever left."""
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}."))
     except OSError as error:
         raise ClinnerError(f"{output} cannot be written: {error.strerror}; choose another place.") from error
-    try:
-        nlp.to_disk(beside)
-        beside.chmod(0o755)
-        beside.replace(output)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
+    with making_folder(output) as folder:
+        nlp.to_disk(folder)
+    typer.echo(f"{output}: {', '.join(f'{name} ({len(labels)})' for name, labels in loaded.tasks.items())}")

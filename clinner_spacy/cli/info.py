@@ -40,9 +40,9 @@ def info_command(
       multiclin info mtl.pt --base-model FacebookAI/xlm-roberta-base
     """
     from clinner_spacy.checkpoints import load_checkpoint  # spaCy is slow to import
-    from clinner_spacy.checkpoints.pipeline_dir import EMBEDDED
     from clinner_spacy.cli.model import build_nlp, clinical_components, pipeline_folder
     from clinner_spacy.encoders.settings import EncoderSettings
+    from clinner_spacy.files import EMBEDDED
 
     folder = pipeline_folder(model)
     about: dict[str, Any] = {"model": model}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import spacy
+import typer
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.tokenizer import Tokenizer
@@ -18,11 +19,16 @@ from clinner_spacy.checkpoints.pipeline_dir import FACTORY, is_pipeline_dir, rea
 from clinner_spacy.cli.options import DEFAULT_MODEL
 from clinner_spacy.encoders.shim import EncoderShim
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.ner.tagset import spelled
+from clinner_spacy.pipeline.marks import read_marks_alike
 from clinner_spacy.pipeline.multiclin_ner import MultiClinNER
 from clinner_spacy.pipeline.saved import SavedPipe
 
 #: Of a pipeline around published weights, which have no tokenizer of spaCy's: the rules shared by all languages.
 NO_LANGUAGE = "xx"
+
+#: How a card says that a model reads any language.
+MANY_LANGUAGES = {"xx", "multilingual", "mul", "multi"}
 
 
 def build_nlp(
@@ -49,8 +55,10 @@ def build_nlp(
         raise ClinnerError(
             f"{model} is a saved pipeline, which has no base model or revision and knows its labels; leave these out."
         )
-    if folder is not None and lang in (None, read_meta(folder).get("lang")):
+    # The embedded model is saved without a tokenizer: it is its component alone.
+    if folder is not None and (folder / "tokenizer").exists() and lang in (None, read_meta(folder).get("lang")):
         nlp = _load(folder)
+        read_marks_alike(nlp)
     else:
         nlp = blank(lang or NO_LANGUAGE)
         settings: dict[str, Any] = {
@@ -65,13 +73,20 @@ def build_nlp(
         component.annotate = "spans"
         if threshold is not None:
             component.threshold = threshold
+    moved = 0
     for _, pipe in nlp.pipeline:
         if isinstance(pipe, SavedPipe):
             pipe.load()  # here, before processes fork that would each read them
         if isinstance(pipe, TrainablePipe):  # a shared encoder, too
-            place(pipe.model, device, precision)
+            moved += place(pipe.model, device, precision)
+    if (device or precision) and not moved:
+        option = f"--device {device}" if device else f"--precision {precision}"
+        raise ClinnerError(f"{option} is for transformer encoders, and {model} has none; leave it out.")
+    if lang is not None:
+        _warn_of_language(nlp, model, folder, lang)
     if words == "whitespace":
         nlp.tokenizer = Tokenizer(nlp.vocab)  # without rules
+        read_marks_alike(nlp)
     nlp.max_length = sys.maxsize  # spaCy's limit is for its parser
     return nlp
 
@@ -102,26 +117,44 @@ def task_of_label(nlp: Language, only: Sequence[str] | None = None) -> dict[str,
     for component in clinical_components(nlp):
         for task, labels in component.tasks.items():
             tasks.setdefault(task, []).extend(labels)
-    unknown = [task for task in only or () if task not in tasks]
+    unknown = [task for task in only or () if spelled(task, tasks) not in tasks]
     if unknown:
         raise ClinnerError(f"The model has no task {unknown[0]!r}; it has {', '.join(tasks)}.")
+    only = only and [spelled(task, tasks) for task in only]
     return {label: task for task, labels in tasks.items() if not only or task in only for label in labels}
 
 
 def blank(lang: str) -> Language:
     """``spacy.blank``. Raises ClinnerError for a language that spaCy does not know."""
     try:
-        return spacy.blank(lang)
+        nlp = spacy.blank(lang)
     except ImportError as error:
         raise ClinnerError(f"--lang {lang} is no language spaCy knows; give its code, as es, or xx for any.") from error
+    read_marks_alike(nlp)
+    return nlp
 
 
-def place(model: Model, device: str | None, precision: str | None) -> None:
-    """Move transformer encoders to ``device`` and let them read in ``precision``; None leaves either as it is."""
+def place(model: Model, device: str | None, precision: str | None) -> int:
+    """Move transformer encoders to ``device`` and let them read in ``precision``; None leaves either as it is. Gives
+    their number."""
     changes = {"device": device, "precision": precision}
-    for shim in (shim for node in model.walk() for shim in node.shims):
-        if isinstance(shim, EncoderShim) and any(changes.values()):
-            shim.use(shim.settings.with_changes(changes))
+    shims = [shim for node in model.walk() for shim in node.shims if isinstance(shim, EncoderShim)]
+    for shim in shims if any(changes.values()) else ():
+        shim.use(shim.settings.with_changes(changes))
+    return len(shims)
+
+
+def _warn_of_language(nlp: Language, model: str, folder: Path | None, lang: str) -> None:
+    """Warn on standard error if the model's card and meta name languages, but not the one that was asked for."""
+    cards = [component.about for component in clinical_components(nlp)]
+    values = [card.get(key) for card in cards for key in ("languages", "language")]
+    if folder is not None:
+        meta = read_meta(folder)
+        values += [meta.get("languages"), meta["lang"] if meta.get("lang") != NO_LANGUAGE else None]
+    known = {str(code) for value in values for code in ([value] if isinstance(value, str) else value or ())}
+    if known and lang not in known and not known & MANY_LANGUAGES:
+        listed = ", ".join(sorted(known))
+        typer.echo(f"Warning: {model} was made for {listed}; nothing is known of how it reads {lang}.", err=True)
 
 
 def _load(folder: Path) -> Language:

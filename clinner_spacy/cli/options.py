@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -59,3 +60,22 @@ Threshold = Annotated[
     float | None,
     typer.Option(min=0.0, max=1.0, metavar="SCORE", help="Leave out mentions that score less, from 0 to 1."),
 ]
+
+Saved = Annotated[
+    str, typer.Argument(metavar="MODEL", help="embedded, a saved pipeline's directory or an installed pipeline.")
+]
+Dev = Annotated[
+    list[Path],
+    typer.Argument(metavar="DEV...", help=".spacy files, or corpora that convert reads; not the training data."),
+]
+DevLang = Annotated[
+    str | None, typer.Option("--lang", help="Language of corpora that are no .spacy files; by default the model's.")
+]
+Changed = Annotated[
+    Path | None,
+    typer.Option("--output", metavar="DIR", help="Write the changed pipeline: a new directory, or MODEL's own."),
+]
+Encoding = Annotated[str, typer.Option(metavar="NAME", help="Of the texts, as cp1252 or utf-16.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output if it is there.")]
+#: For commands that say themselves what is wrong with a third name: the shell made it of a pattern.
+ANY_NUMBER = {"allow_extra_args": True}

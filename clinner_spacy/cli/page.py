@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from clinner_spacy.cli.annotate import AnnotatedText, Found
+from clinner_spacy.cli.found import AnnotatedText, Found
 from clinner_spacy.cli.relations import render_relations
 from clinner_spacy.cli.style import FOOT, HEAD, ROW
 from clinner_spacy.files import replacing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, closing
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -20,10 +21,11 @@ class Format(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    app.command("predict")(predict_command)
+    app.command("predict", context_settings=options.ANY_NUMBER)(predict_command)
 
 
 def predict_command(
+    context: typer.Context,
     source: Annotated[str, typer.Argument(metavar="INPUT", help="A directory of .txt files, one file, or -.")],
     output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="The table, or a new directory.")],
     model: options.Model = options.DEFAULT_MODEL,
@@ -42,13 +44,16 @@ def predict_command(
         typer.Option(metavar="OUT.rel.tsv", help="A table of relations, too, if the pipeline finds them."),
     ] = None,
     n_process: Annotated[int, typer.Option(min=1, metavar="N", help="Processes that read at the same time.")] = 1,
+    encoding: options.Encoding = "utf-8",
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Find mentions in texts and write them as a table.
 
     INPUT is a directory with .txt files, at any depth, one file, or - for standard input. The table has the columns
-    filename (the file's name without .txt), label, start_span, end_span and text; offsets count characters of the
-    UTF-8 text, from 0, end exclusive. With --format brat OUTPUT is a new directory with a copy of each text and its
-    .ann; where the pipeline finds relations, with R lines.
+    filename (the file's path below INPUT without .txt), label, start_span, end_span and text; offsets count characters
+    of the decoded text, from 0, end exclusive. With --format brat OUTPUT is a new directory with a copy of each text
+    (UTF-8) and its .ann; where the pipeline finds relations, with R lines. Texts that cannot be read are named at the
+    end, with exit code 1; the others are in OUTPUT.
 
     \b
     Examples:
@@ -60,6 +65,7 @@ def predict_command(
     """
     from clinner_spacy.cli.annotate import annotate_texts, with_progress  # spaCy is slow to import
     from clinner_spacy.cli.model import build_nlp, task_of_label
+    from clinner_spacy.cli.outputs import check_folder, check_output
     from clinner_spacy.cli.relations import recorded, require_relations
     from clinner_spacy.cli.texts import Texts
     from clinner_spacy.corpora.brat import write_brat
@@ -67,7 +73,13 @@ def predict_command(
 
     if str(output) == "-":
         raise ClinnerError("OUTPUT cannot be -, since a table appears whole or not at all; name a file.")
-    texts = Texts(source)
+    texts = Texts(source, encoding)
+    if format is Format.brat:
+        check_folder(output, Path(source), overwrite=overwrite and relations is None)
+    for path in filter(None, (output, relations)):
+        check_output(path, texts.paths, overwrite=overwrite, extra=context.args)
+    if relations is not None and relations.resolve() == output.resolve():
+        raise ClinnerError(f"--relations {relations} is OUTPUT; name another file.")
     nlp = build_nlp(
         model,
         base_model=base_model,
@@ -81,10 +93,12 @@ def predict_command(
         threshold=threshold,
     )
     labels = task_of_label(nlp, task)
-    annotated = annotate_texts(with_progress(texts), nlp, labels, n_process)
     if relations is not None:
         require_relations(nlp)
-        annotated = recorded(annotated, relations)
-    documents = (text.to_document() for text in annotated)
     write = write_brat if format is Format.brat else write_multiclin_tsv
-    write(output, documents)
+    with ExitStack() as stack:  # closing them ends processes and removes half a table when something fails
+        annotated = stack.enter_context(closing(annotate_texts(with_progress(texts), nlp, labels, n_process)))
+        if relations is not None:
+            annotated = stack.enter_context(closing(recorded(annotated, relations)))
+        write(output, (text.to_document() for text in annotated))
+    texts.report_unread()

@@ -4,50 +4,42 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from clinner_spacy.cli.found import AnnotatedText
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.files import replacing
 
 if TYPE_CHECKING:
     from spacy.language import Language
 
-    from clinner_spacy.cli.annotate import AnnotatedText
-
 COLUMNS = (
     *("filename", "relation", "head_label", "head_start", "head_end", "head_text"),
     *("tail_label", "tail_start", "tail_end", "tail_text", "score"),
 )
 
-#: A mention's place: start, end, label.
-Place = tuple[int, int, str]
-
-
-class FoundRelation(NamedTuple):
-    """A relation between two of a text's mentions, by their index, with its label and score."""
-
-    head: int
-    tail: int
-    label: str
-    score: float
+#: A mention by its characters, end exclusive, and label.
+SpanKey = tuple[int, int, str]
 
 
 def relations_between(
-    relations: Iterable[Mapping[str, Any]], span_places: Sequence[Place], mention_places: Sequence[Place]
-) -> list[FoundRelation]:
-    """``doc._.relations`` over a span group, whose spans are at ``span_places``, by the mentions that are shown; those
-    of spans that were not asked for go with them."""
-    index_of = {place: n for n, place in enumerate(mention_places)}
+    relations: Iterable[Mapping[str, Any]], spans: Sequence[SpanKey], mentions: Sequence[SpanKey]
+) -> list[dict[str, Any]]:
+    """``doc._.relations``, which point into a group of ``spans``, as the same dicts pointing into ``mentions``.
+
+    Relations of spans that are no mention here, since they were not asked for, are left out.
+    """
+    index_of = {mention: n for n, mention in enumerate(mentions)}
     best: dict[tuple[int, int, str], float] = {}
     for r in relations:
-        head, tail = (index_of.get(span_places[r[side]]) for side in ("head", "tail"))
+        head, tail = (index_of.get(spans[r[side]]) for side in ("head", "tail"))
         if head is not None and tail is not None:
             key = head, tail, r["label"]
             best[key] = max(float(r.get("score", 1.0)), best.get(key, 0.0))
-    return [FoundRelation(*key, score) for key, score in sorted(best.items())]
+    return [{"head": h, "tail": t, "label": label, "score": score} for (h, t, label), score in sorted(best.items())]
 
 
 def relation_key(nlp: Language) -> str | None:
@@ -67,18 +59,18 @@ def require_relations(nlp: Language) -> None:
         )
 
 
-def recorded(texts: Iterable[AnnotatedText], path: Path) -> Iterator[AnnotatedText]:
+def recorded(texts: Iterable[AnnotatedText], path: Path) -> Generator[AnnotatedText]:
     """Pass texts on and write their relations to a table, which appears when the last text has passed."""
     with replacing(path) as file:
         table = csv.writer(file, delimiter="\t", lineterminator="\n")
         table.writerow(COLUMNS)
         for text in texts:
             for r in text.relations:
-                sides = [text.found[n] for n in (r.head, r.tail)]
+                sides = [text.found[n] for n in (r["head"], r["tail"])]
                 cells = [
                     cell for f in sides for cell in (f.label, f.start, f.end, _one_line(text.text[f.start : f.end]))
                 ]
-                table.writerow([text.name, r.label, *cells, f"{r.score:.4f}"])
+                table.writerow([text.name, r["label"], *cells, f"{r['score']:.4f}"])
             yield text
 
 
@@ -89,9 +81,10 @@ def render_relations(text: AnnotatedText) -> Iterator[str]:
         for r in text.relations:
             head, tail = (
                 f"<q>{escape(_one_line(text.text[f.start : f.end]))}</q> <small>{escape(f.label)}</small>"
-                for f in (text.found[r.head], text.found[r.tail])
+                for f in (text.found[r["head"]], text.found[r["tail"]])
             )
-            yield f'<li title="{r.score:.2f}">{head} <em>— {escape(r.label)} →</em> {tail}</li>\n'
+            score, label = f"{r['score']:.2f}", escape(r["label"])
+            yield f'<li title="{score}">{head} <em>— {label} →</em> {tail}</li>\n'
         yield "</ul>\n"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -11,10 +12,11 @@ from clinner_spacy.cli import options
 
 
 def register(app: typer.Typer) -> None:
-    app.command("render")(render_command)
+    app.command("render", context_settings=options.ANY_NUMBER)(render_command)
 
 
 def render_command(
+    context: typer.Context,
     source: Annotated[str, typer.Argument(metavar="INPUT", help="A directory of .txt files, one file, or -.")],
     output: Annotated[Path, typer.Argument(metavar="OUTPUT.html", help="The page to write.")],
     model: options.Model = options.DEFAULT_MODEL,
@@ -27,6 +29,8 @@ def render_command(
     task: options.Task = None,
     label: options.Label = None,
     threshold: options.Threshold = None,
+    encoding: options.Encoding = "utf-8",
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Show texts with their mentions marked, as one HTML page.
 
@@ -40,10 +44,12 @@ def render_command(
     """
     from clinner_spacy.cli.annotate import annotate_texts, with_progress  # spaCy is slow to import
     from clinner_spacy.cli.model import build_nlp, task_of_label
+    from clinner_spacy.cli.outputs import check_output
     from clinner_spacy.cli.page import write_page
     from clinner_spacy.cli.texts import Texts
 
-    texts = Texts(source)
+    texts = Texts(source, encoding)
+    check_output(output, texts.paths, overwrite=overwrite, extra=context.args)
     nlp = build_nlp(
         model,
         base_model=base_model,
@@ -57,4 +63,6 @@ def render_command(
         threshold=threshold,
     )
     labels = task_of_label(nlp, task)
-    write_page(output, annotate_texts(with_progress(texts), nlp, labels), labels, str(nlp.lang))
+    with closing(annotate_texts(with_progress(texts), nlp, labels)) as annotated:
+        write_page(output, annotated, labels, str(nlp.lang))
+    texts.report_unread()

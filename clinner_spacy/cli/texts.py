@@ -8,14 +8,17 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from clinner_spacy.corpora.text import read_text
+import typer
+
+from clinner_spacy.corpora.text import decode, document_name, read_text
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.files import find_files
 
 STDIN = "-"
 
 
 class Text(NamedTuple):
-    """A text and the name it goes by: the stem of its file, or "stdin"."""
+    """A text and the name it goes by: its path below the input without suffix, or "stdin"."""
 
     name: str
     text: str
@@ -25,42 +28,71 @@ class Texts:
     """The texts under ``source``, read one at a time in order of their names.
 
     Characters are those of the decoded file: line ends stay as they are and a byte order mark counts as the character
-    it is, so that offsets hold for whoever decodes the file as UTF-8. Raises ClinnerError at once where there is no
-    ``.txt`` or two files have one stem, and while reading for a file that is not UTF-8.
+    it is, so that offsets hold for whoever decodes the file alike. A text that cannot be read is passed over and noted
+    in ``unread``; :meth:`report_unread` tells of them. Raises ClinnerError at once for a source without ``.txt``, two
+    files of one name or an unknown encoding, and while reading if nothing at all can be read.
     """
 
-    def __init__(self, source: str) -> None:
-        self.paths = [] if source == STDIN else _find(Path(source))
+    def __init__(self, source: str, encoding: str = "utf-8") -> None:
+        self.source, self.encoding = source, _checked(encoding)
+        self.unread: list[str] = []
+        self.unreadable = 0  # of them those that are no files
+        self.files: list[tuple[str, str]] = [] if source == STDIN else self._find(Path(source))
 
     def __len__(self) -> int:
-        return len(self.paths) or 1
+        return len(self.files) or 1
 
     def __iter__(self) -> Iterator[Text]:
-        if not self.paths:
-            yield _read_stdin()
-        for path in map(Path, self.paths):
-            yield Text(path.stem, read_text(path))
+        if self.source == STDIN:
+            yield Text("stdin", decode(sys.stdin.buffer.read(), self.encoding, "Standard input"))
+        read = 0
+        for name, path in self.files:
+            try:
+                text = read_text(Path(path), self.encoding)
+            except ClinnerError as error:
+                if len(self.files) == 1:
+                    raise
+                self.unread.append(str(error))
+            else:
+                read += 1
+                yield Text(name, text)
+        if self.files and not read:
+            raise ClinnerError(f"None of the {len(self.files)} texts can be read; for one, {self.unread[-1]}")
+
+    @property
+    def paths(self) -> list[str]:
+        return [path for _, path in self.files]
+
+    def report_unread(self) -> None:
+        """Say which texts could not be read, a line each, and raise ClinnerError with their number, if any."""
+        if self.unread:
+            for reason in self.unread:
+                typer.echo(reason, err=True)
+            total = len(self.files) + self.unreadable
+            raise ClinnerError(f"{len(self.unread)} of {total} could not be read, the others are in the output.")
+
+    def _find(self, source: Path) -> list[tuple[str, str]]:
+        """Name and path of each text, in order of names."""
+        if source.is_file():
+            return [(document_name(Path(source.name)), str(source))]
+        if not source.is_dir():
+            raise ClinnerError(f"{source} is neither a file nor a directory; check the path.")
+        files, unreadable = find_files(source)
+        self.unreadable = len(unreadable)
+        self.unread += [f"{path} cannot be read: no file or folder that can be opened." for path in unreadable]
+        texts = [path for path in files if path.lower().endswith(".txt")]
+        found = sorted((document_name(Path(path).relative_to(source)), path) for path in texts)
+        if not found:
+            raise ClinnerError(f"{source} holds no .txt file; name a directory that does.")
+        for (name, first), (other, second) in pairwise(found):
+            if name == other:
+                raise ClinnerError(f"{first} and {second} would both be document {name!r}; rename one of them.")
+        return found
 
 
-def _read_stdin() -> Text:
+def _checked(encoding: str) -> str:
     try:
-        return Text("stdin", sys.stdin.buffer.read().decode("utf-8"))
-    except UnicodeDecodeError as error:
-        where = f"first bad byte at position {error.start}"
-        raise ClinnerError(f"Standard input is not UTF-8 ({where}): convert it to UTF-8 first.") from error
-
-
-def _find(source: Path) -> list[str]:
-    """Paths as strings: those of a hundred thousand files are a fifth of the size of Path objects."""
-    if source.is_file():
-        return [str(source)]
-    if not source.is_dir():
-        raise ClinnerError(f"{source} is neither a file nor a directory; check the path.")
-    files = (path for path in source.rglob("*") if path.suffix.lower() == ".txt" and path.is_file())
-    found = sorted((path.stem, str(path)) for path in files)
-    if not found:
-        raise ClinnerError(f"{source} holds no .txt file; name a directory that does.")
-    for (stem, first), (other, second) in pairwise(found):
-        if stem == other:
-            raise ClinnerError(f"{first} and {second} would both be document {stem!r}; rename one of them.")
-    return [path for _, path in found]
+        "".encode(encoding)
+    except (LookupError, ValueError) as error:
+        raise ClinnerError(f"--encoding {encoding} is no encoding of texts; name one, as utf-8 or cp1252.") from error
+    return encoding

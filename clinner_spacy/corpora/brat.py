@@ -6,9 +6,7 @@ known only as another name of its trigger; events, attributes, normalizations an
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,8 +14,9 @@ from pathlib import Path, PurePosixPath
 
 from clinner_spacy.corpora.document import Document, Fragment, Mention, Relation, Report
 from clinner_spacy.corpora.labels import NO_TASK, into_tasks, rename_labels
-from clinner_spacy.corpora.text import read_text
+from clinner_spacy.corpora.text import document_name, read_text
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.files import CONTROL, find_files, making_folder
 
 KINDS = {"E": "events", "A": "attributes", "M": "attributes", "N": "normalizations", "*": "equivalences"}
 
@@ -40,8 +39,11 @@ def read_brat(
     """
     report = report if report is not None else Report()
     folder = Path(path)
-    texts = sorted(folder.rglob("*.txt"))
-    annotations = set(folder.rglob("*.ann"))
+    files, unreadable = find_files(folder) if folder.is_dir() else ([], [])
+    if unreadable:
+        raise ClinnerError(f"{unreadable[0]} cannot be read: no file or folder that can be opened; remove it.")
+    texts = sorted(Path(file) for file in files if file.endswith(".txt"))
+    annotations = {Path(file) for file in files if file.endswith(".ann")}
     if not texts or not annotations:
         raise ClinnerError(
             f"{path} holds no .{'ann' if texts else 'txt'} file: give a folder with x.txt and x.ann side by side."
@@ -65,18 +67,18 @@ class _Lines:
 
 
 def _read(source: Path, folder: Path, report: Report) -> Document:
-    document = Document(source.relative_to(folder).with_suffix("").as_posix(), read_text(source))
+    document = Document(document_name(source.relative_to(folder)), read_text(source))
     path = source.with_suffix(".ann")
     if not path.exists():
         report.not_read["texts without .ann"] += 1
         return document
     lines = _Lines()
-    for number, line in enumerate(read_text(path).split("\n"), 1):
+    for number, line in enumerate(re.split(r"\r\n|\n|\r", read_text(path).removeprefix("\ufeff")), 1):
         if line.strip():
             try:
-                _read_line(line.rstrip("\r"), document.text, lines, report)
+                _read_line(line, document.text, lines, report)
             except (ValueError, LookupError) as error:
-                why = str(error) if isinstance(error, ClinnerError) else f"not a line of brat standoff ({line[:1]}…)"
+                why = str(error) if isinstance(error, ClinnerError) else "not a line of brat standoff"
                 raise ClinnerError(f"{path}, line {number}: {why}.") from error
     for target, notes in lines.notes.items():
         mention = lines.mentions.get(lines.triggers.get(target, target))
@@ -98,17 +100,19 @@ def _read_line(line: str, text: str, lines: _Lines, report: Report) -> None:
     given = rest[0] if rest else ""
     if name[0] == "T":
         label, _, offsets = body.partition(" ")
+        if not label or CONTROL.search(label):
+            raise ClinnerError("the label is empty or holds a control character")
         fragments = [_fragment(part, len(text)) for part in offsets.split(";")]
         report.compare(given, " ".join(text[start:end] for start, end in fragments))
         if name in lines.mentions:
-            raise ClinnerError(f"{name} is there twice; give each mention an id of its own")
+            raise ClinnerError("its id is there twice; give each mention an id of its own")
         lines.mentions[name] = Mention(label, tuple(sorted(fragments)), id=name)
     elif name[0] == "#":
         kind, target = body.split(" ")
         if kind == "AnnotatorNotes":
             lines.notes[target].append(given)
         else:
-            report.not_read[f"{kind} notes"] += 1
+            report.not_read["notes of other kinds"] += 1
     elif name[0] == "R":
         label, head, tail = body.split()
         lines.relations.append(Relation(label, head.split(":")[1], tail.split(":")[1]))
@@ -119,9 +123,11 @@ def _read_line(line: str, text: str, lines: _Lines, report: Report) -> None:
 
 
 def _fragment(offsets: str, length: int) -> Fragment:
+    if not re.fullmatch(r"[0-9]{1,12} [0-9]{1,12}", offsets):
+        raise ClinnerError("an offset is not a whole number")
     start, end = map(int, offsets.split(" "))
-    if not 0 <= start < end <= length:
-        raise ClinnerError(f"{start} to {end} lies outside the {length} characters of the text")
+    if not start < end <= length:
+        raise ClinnerError(f"its offsets are empty or lie outside the {length} characters of the text")
     return start, end
 
 
@@ -129,30 +135,20 @@ def write_brat(folder: Path | str, documents: Iterable[Document]) -> int:
     """Write ``name.txt`` (the very characters) and ``name.ann`` of each document into a new folder; gives their number.
 
     A mention that crosses a line end becomes discontinuous there, as brat has it; ids are kept where they are brat's
-    and unique. The folder appears whole or not at all. Raises ClinnerError when it exists and is not empty, cannot be
-    written, or two documents have one name.
+    and unique; a space in a label, where brat's ends, becomes ``_``. The folder appears whole or not at all. Raises
+    ClinnerError when it exists and is not empty, cannot be written, or two documents have one name.
     """
-    folder = Path(folder)
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise ClinnerError(f"{folder} exists already: give the name of a new folder.")
-    building = folder.absolute().with_name(f".{folder.absolute().name}.{os.getpid()}.part")
     count = 0
-    try:
-        building.mkdir()
+    with making_folder(folder) as building:
         for document in documents:
             _write(building, document)
             count += 1
-        building.replace(folder)
-    except OSError as error:
-        raise ClinnerError(f"{folder} cannot be written: {error.strerror}.") from error
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
     return count
 
 
 def _write(folder: Path, document: Document) -> None:
     name = PurePosixPath(document.name)
-    if not document.name or name.is_absolute() or ".." in name.parts:
+    if not document.name or name.is_absolute() or ".." in name.parts or CONTROL.search(document.name):
         raise ClinnerError(f"A document is named {document.name!r}: that is no name of a file.")
     for suffix, content in ((".txt", document.text), (".ann", _standoff(document))):
         target = folder / f"{name}{suffix}"
@@ -175,14 +171,21 @@ def _standoff(document: Document) -> str:
         fragments = [piece for fragment in mention.fragments for piece in _pieces(document.text, fragment)]
         offsets = ";".join(f"{start} {end}" for start, end in fragments)
         text = " ".join(document.text[start:end] for start, end in fragments)
-        lines.append(f"{id}\t{mention.label} {offsets}\t{_one_line(text)}")
+        lines.append(f"{id}\t{_label(mention.label)} {offsets}\t{_one_line(text)}")
         for note in filter(None, mention.note.split("\n")):
             notes += 1
             lines.append(f"#{notes}\tAnnotatorNotes {id}\t{_one_line(note)}")
     for number, relation in enumerate(document.relations, 1):
         head, tail = new_id[relation.head], new_id[relation.tail]
-        lines.append(f"R{number}\t{relation.label} Arg1:{head} Arg2:{tail}\t")
+        lines.append(f"R{number}\t{_label(relation.label)} Arg1:{head} Arg2:{tail}\t")
     return "".join(line + "\n" for line in lines)
+
+
+def _label(label: str) -> str:
+    """A label as brat can hold it, without spaces."""
+    if not label.strip() or CONTROL.search(label):
+        raise ClinnerError(f"A label is empty or holds a control character: {label!r}; rename it.")
+    return re.sub(r"\s", "_", label.strip())
 
 
 def _pieces(text: str, fragment: Fragment) -> list[Fragment]:

@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 from clinner_spacy.corpora.document import Document, Mention, Report
 from clinner_spacy.corpora.labels import NO_TASK, into_tasks, rename_labels
-from clinner_spacy.corpora.text import read_text
+from clinner_spacy.corpora.text import document_name, read_text
+from clinner_spacy.corpora.tsv import END
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.ner.schemes import scheme_of, spans_of
 
@@ -61,7 +62,7 @@ def read_conll(
 
 def _read(path: Path) -> list[Document]:
     lines = re.split(r"\r\n|\n|\r", read_text(path).removeprefix("\ufeff"))
-    is_csv = {"token", "ner"} <= set(lines[0].split(","))
+    is_csv = {"token", "ner"} <= set(next(csv.reader(lines[:1])))
     if path.suffix == ".csv" and not is_csv:
         raise ClinnerError(f"{path} needs a first line that names the columns token,ner and, if known, start,end.")
     try:
@@ -75,28 +76,40 @@ def _read(path: Path) -> list[Document]:
     except ClinnerError as error:
         raise ClinnerError(f"{path}: {error}") from error
     groups = [list(group) for _, group in groupby(tokens, key=lambda token: token.document)]
-    names = [path.stem] if len(groups) == 1 else [f"{path.stem}-{n}" for n in range(1, len(groups) + 1)]
+    stem = document_name(Path(path.name))
+    names = [stem] if len(groups) == 1 else [f"{stem}-{n}" for n in range(1, len(groups) + 1)]
     return [_document(name, group, scheme, path) for name, group in zip(names, groups, strict=True)]
 
 
 def _csv_tokens(lines: list[str], path: Path) -> Iterator[_Token]:
-    rows = csv.reader(lines)
+    rows = csv.reader([*lines, END])
     header = next(rows)
     columns = [header.index(name) for name in ("token", "ner", "start", "end") if name in header]
+    if len(columns) == 3:
+        raise ClinnerError(f"{path} has one of the columns start,end: name both in the first line, or neither.")
     sentence = 0
+    line = rows.line_num
     for cells in rows:
+        first, line = line + 1, rows.line_num
+        if line > first or cells[-1:] == [END]:
+            if cells == [END]:
+                return
+            raise ClinnerError(f"{path}, line {first}: a quotation mark is opened and not closed; double it.")
         if not any(cells):
             sentence += 1
         elif len(cells) <= max(columns):
-            raise ClinnerError(f"{path}, line {rows.line_num}: {len(cells)} cells under {len(header)} columns.")
+            raise ClinnerError(f"{path}, line {line}: {len(cells)} cells under {len(header)} columns.")
         else:
-            yield _token([cells[column] for column in columns], sentence, 0, path, rows.line_num)
+            yield _token([cells[column] for column in columns], sentence, 0, path, line)
 
 
 def _column_tokens(lines: list[str], path: Path) -> Iterator[_Token]:
     separator = "\t" if any("\t" in line for line in lines) else None
     rows = [(number, line.split(separator)) for number, line in enumerate(lines, 1) if not _is_comment(line, separator)]
-    has_offsets = all(_are_offsets(cells) for _, cells in rows if _is_token(cells))
+    without = [number for number, cells in rows if _is_token(cells) and not _are_offsets(cells)]
+    has_offsets = any(_are_offsets(cells) for _, cells in rows)
+    if has_offsets and without:
+        raise ClinnerError(f"{path}, line {without[0]}: no start and end, which other lines have; give all or none.")
     sentence = document = 0
     for number, cells in rows:
         if cells and cells[0] == "-DOCSTART-":
@@ -118,7 +131,11 @@ def _is_token(cells: list[str]) -> bool:
 
 
 def _are_offsets(cells: list[str]) -> bool:
-    return len(cells) == 4 and cells[2].isdecimal() and cells[3].isdecimal()
+    return len(cells) == 4 and all(map(_is_offset, cells[2:]))
+
+
+def _is_offset(cell: str) -> bool:
+    return bool(re.fullmatch(r"[0-9]{1,12}", cell))
 
 
 def _token(cells: list[str], sentence: int, document: int, path: Path, line: int) -> _Token:
@@ -128,13 +145,11 @@ def _token(cells: list[str], sentence: int, document: int, path: Path, line: int
         raise ClinnerError(f"{path}, line {line}: the {'tag' if text.strip() else 'token'} is empty.")
     if len(cells) == 2:
         return _Token(text, tag, -1, -1, sentence, document, line)
-    if not (cells[2].isdecimal() and cells[3].isdecimal()):
+    if not all(map(_is_offset, cells[2:])):
         raise ClinnerError(f"{path}, line {line}: an offset is not a whole number.")
     start, end = int(cells[2]), int(cells[3])
     if end - start != len(text):
-        raise ClinnerError(
-            f"{path}, line {line}: the token has {len(text)} characters but {start} to {end} holds {end - start}."
-        )
+        raise ClinnerError(f"{path}, line {line}: from start to end is not the length of the token, {len(text)}.")
     return _Token(text, tag, start, end, sentence, document, line)
 
 
@@ -161,7 +176,7 @@ def _text(tokens: Iterable[_Token], path: Path) -> tuple[str, list[int]]:
         new_sentence = sentence >= 0 and token.sentence != sentence
         gap = token.start - length if token.start >= 0 else int(bool(parts))
         if not 0 <= gap <= MAX_GAP:
-            where = f"starts at {token.start}, the one before it ends at {length}"
+            where = "starts before the one before it ends" if gap < 0 else "starts too far behind the one before it"
             raise ClinnerError(f"{path}, line {token.line}: the token {where}; offsets must go forward in a document.")
         parts += ["\n" + " " * (gap - 1) if new_sentence and gap else " " * gap, token.text]
         starts.append(length + gap)

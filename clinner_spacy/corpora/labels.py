@@ -6,10 +6,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from clinner_spacy.corpora.document import Document, Mention, Report
-from clinner_spacy.errors import ClinnerError
+from clinner_spacy.errors import ClinnerError, nearest
 
 #: The one key of ``Document.mentions`` in documents whose source knows labels, but no tasks.
 NO_TASK = ""
+
+#: The span group of all tasks' mentions, unless a component is told otherwise.
+SPANS_KEY = "sc"
 
 
 def rename_labels(
@@ -26,9 +29,8 @@ def rename_labels(
     labels = labels or {}
     ours = {labels.get(label, label) for label in found}
     for asked, known in ((labels, found), (only or (), ours)):
-        unknown = sorted(set(asked) - known)
-        if unknown:
-            raise ClinnerError(f"No mention is labelled {', '.join(unknown)}: there are {', '.join(sorted(known))}.")
+        for unknown in sorted(set(asked) - known):
+            raise ClinnerError(f"No mention is labelled {unknown}: {nearest(unknown, known)}.")
     for document in documents:
         for task, group in document.mentions.items():
             renamed = [replace(mention, label=labels.get(mention.label, mention.label)) for mention in group]
@@ -56,6 +58,11 @@ def into_tasks(documents: Sequence[Document], task: str | None) -> Iterator[Docu
     tasks = sorted({task_of(label, task) for label in found})
     if task is not None:
         tasks = [task]
+    if SPANS_KEY in tasks:
+        raise ClinnerError(
+            f"A label or task {SPANS_KEY} would have the name of the span group where components write; rename it, as "
+            f"--labels {SPANS_KEY.upper()}=OTHER, or put all labels into one task, as --task all."
+        )
     for document in documents:
         if NO_TASK in document.mentions:
             sorted_in: dict[str, list[Mention]] = {name: [] for name in tasks}

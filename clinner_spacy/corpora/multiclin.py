@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from clinner_spacy.corpora.document import Document, Mention, Report
+from clinner_spacy.corpora.labels import SPANS_KEY
 from clinner_spacy.corpora.text import read_text
 from clinner_spacy.corpora.tsv import TsvRow, read_tsv, write_multiclin_tsv
 from clinner_spacy.errors import ClinnerError
@@ -47,7 +48,10 @@ def _task_folders(path: Path) -> dict[str, Path]:
         splits = [s.name for s in sorted(path.iterdir()) if s.is_dir() and any(map(_is_task, s.iterdir()))]
         advice = f"give one of its splits: {', '.join(splits)}" if splits else "none lies in it"
         raise ClinnerError(f"{path} is not a split with a folder a task, each with txt/ and tsv/: {advice}.")
-    return {_task_name(folder.resolve()): folder for folder in folders}
+    tasks = {_task_name(folder.resolve()): folder for folder in folders}
+    if SPANS_KEY in tasks:
+        raise ClinnerError(f"{tasks[SPANS_KEY]}: task {SPANS_KEY} has the name of components' span group; rename it.")
+    return tasks
 
 
 def _is_task(folder: Path) -> bool:
@@ -68,8 +72,8 @@ def _documents(folders: dict[str, Path], report: Report) -> Iterator[Document]:
     for task, table in rows.items():
         for name, (source, found) in table.items():
             if task not in texts.get(name, {}):
-                line = found[0].line
-                raise ClinnerError(f"{source}, line {line}: there is no {name}.txt in {folders[task] / 'txt'}.")
+                where = f"{source}, line {found[0].line}"
+                raise ClinnerError(f"{where}: the filename is that of no text in {folders[task] / 'txt'}.")
     if not texts:
         raise ClinnerError(f"{next(iter(folders.values())) / 'txt'} holds no .txt file.")
     for name, files in sorted(texts.items()):
@@ -104,6 +108,6 @@ def _one_text(files: dict[str, Path]) -> str:
 def _mention(row: TsvRow, text: str, source: Path, report: Report) -> Mention:
     if row.start < 0 or row.end > len(text):
         where = f"the {len(text)} characters of {row.document}"
-        raise ClinnerError(f"{source}, line {row.line}: {row.start} to {row.end} lies outside {where}.")
+        raise ClinnerError(f"{source}, line {row.line}: start_span to end_span lies outside {where}.")
     report.compare(row.text, text[row.start : row.end])
     return Mention(row.label, ((row.start, row.end),))

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from clinner_spacy.corpora.document import Document
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.files import replacing
+from clinner_spacy.files import CONTROL, replacing
 
 COLUMNS = ("filename", "label", "start_span", "end_span", "text")
 #: More than any text has characters, and safe to add up in 64 bits.
@@ -57,6 +57,7 @@ def read_tsv(path: Path) -> Iterator[TsvRow]:
 
 def _parse(lines: Iterable[str], path: Path) -> Iterator[TsvRow]:
     rows = csv.reader(chain(lines, [END]), delimiter="\t")
+    first = 1
     header = next(rows)
     missing = [name for name in COLUMNS if name not in header]
     if missing:
@@ -77,9 +78,14 @@ def _parse(lines: Iterable[str], path: Path) -> Iterator[TsvRow]:
         name, label = cells[name_at], cells[label_at]
         if not name or not label:
             raise ClinnerError(f"{path}, line {first}: the {'label' if name else 'filename'} is empty.")
-        start, end = _offset(cells[start_at], path, first), _offset(cells[end_at], path, first)
+        if CONTROL.search(name) or CONTROL.search(label):
+            column = "filename" if CONTROL.search(name) else "label"
+            raise ClinnerError(f"{path}, line {first}: the {column} holds a tab, a line end or the like.")
+        start, end = (
+            _offset(cells[at], column, path, first) for at, column in ((start_at, "start_span"), (end_at, "end_span"))
+        )
         if end <= start:
-            raise ClinnerError(f"{path}, line {first}: end_span {end} is not behind start_span {start}.")
+            raise ClinnerError(f"{path}, line {first}: the end_span is not behind the start_span.")
         text = cells[text_at] if text_at < len(cells) else ""
         if "\t" in text and line > first:
             logger.warning(
@@ -93,21 +99,23 @@ def _parse(lines: Iterable[str], path: Path) -> Iterator[TsvRow]:
     raise ClinnerError(f"{path}, line {first}: a quotation mark is opened and never closed; double it or take it out.")
 
 
-def _offset(cell: str, path: Path, line: int) -> int:
+def _offset(cell: str, column: str, path: Path, line: int) -> int:
     """A whole number; ``12.0`` counts as one, since tables that went through pandas hold such."""
-    if not re.fullmatch(r"\s*[+-]?[0-9]+(\.0*)?\s*", cell):
-        raise ClinnerError(f"{path}, line {line}: an offset is not a whole number: {cell[:20]!r}.")
-    number = int(cell.partition(".")[0])
+    if not re.fullmatch(r" *[+-]?[0-9]+(\.0*)? *", cell):
+        raise ClinnerError(f"{path}, line {line}: the {column} is not a whole number.")
+    digits = cell.partition(".")[0]
+    number = int(digits) if len(digits) <= len(str(MAX_OFFSET)) else MAX_OFFSET + 1
     if abs(number) > MAX_OFFSET:
-        raise ClinnerError(f"{path}, line {line}: the offset {number} is larger than any text.")
+        raise ClinnerError(f"{path}, line {line}: the {column} is larger than any text.")
     return number
 
 
 def write_multiclin_tsv(path: Path | str, documents: Iterable[Document]) -> int:
     """Write every mention of ``documents`` into one table (read once, memory stays flat); gives their number.
 
-    Tabs and line breaks in a mention's text become spaces. A discontinuous mention is written from its first to its
-    last character. The file appears whole or not at all; raises ClinnerError when it cannot be written.
+    Tabs and line breaks in a mention's text become spaces; a name or label may have none. A discontinuous mention is
+    written from its first to its last character. The file appears whole or not at all; raises ClinnerError when it
+    cannot be written.
     """
     written = 0
     with replacing(path) as handle:
@@ -117,6 +125,9 @@ def write_multiclin_tsv(path: Path | str, documents: Iterable[Document]) -> int:
             for mention in chain.from_iterable(document.mentions.values()):
                 start, end = mention.start, mention.end
                 text = re.sub(r"[\t\n\r\v\f\x1c-\x1e\x85\u2028\u2029]", " ", document.text[start:end])
+                for column, value in (("name", document.name), ("label", mention.label)):
+                    if not value or CONTROL.search(value):
+                        raise ClinnerError(f"A {column} is empty or holds a control character: {value!r}; rename it.")
                 table.writerow((document.name, mention.label, start, end, text))
                 written += 1
     return written

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
-from collections.abc import Iterator
 from typing import Any, cast
 
 import torch
-from thinc.api import Model, Optimizer, get_current_ops
-from thinc.shims import Shim
-from thinc.util import torch2xp, xp2torch
+from thinc.api import Model
+from thinc.util import xp2torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from clinner_spacy.encoders.averages import using
 from clinner_spacy.encoders.batches import Batch
 from clinner_spacy.encoders.encoder import Encoder, encoder_from_bytes, encoder_to_bytes, freeze
 from clinner_spacy.encoders.forks import safe_in_forks
 from clinner_spacy.encoders.packed import PackedEncoder, can_pack, cast_copy, is_real
 from clinner_spacy.encoders.precision import choose_device, choose_dtype
 from clinner_spacy.encoders.settings import EncoderSettings
+from clinner_spacy.encoders.torch_shim import TorchShim
 from clinner_spacy.errors import ClinnerError
 
 #: Tokens the encoder reads in one call unless told otherwise; what a processor core's caches hold is read fastest.
@@ -28,7 +25,7 @@ BATCH_TOKENS = 8192
 BATCH_TOKENS_CORE = 1024
 
 
-class EncoderShim(Shim):
+class EncoderShim(TorchShim):
     """An encoder that may not be read yet. Weights are float32; inference runs on a copy of them, cast or packed."""
 
     def __init__(self, settings: EncoderSettings) -> None:
@@ -56,10 +53,6 @@ class EncoderShim(Shim):
         if self.encoder is None:
             raise ClinnerError(f"The encoder {name!r} has not been read; initialize the pipeline or load a saved one.")
         return self.encoder
-
-    @property
-    def device(self) -> torch.device:
-        return next(self._model.parameters()).device
 
     # Reading
 
@@ -114,31 +107,8 @@ class EncoderShim(Shim):
             self._reader = PackedEncoder(self._model, self.dtype) if packed else cast_copy(self._model, self.dtype)
         return self._reader
 
-    # Learning
-
-    def finish_update(self, optimizer: Optimizer) -> None:
-        for name, parameter in self._model.named_parameters():
-            if parameter.grad is not None:
-                # Without CuPy the optimizer works on the host, wherever the weights are.
-                ops = get_current_ops()
-                value: Any = torch2xp(parameter.data, ops=ops)
-                gradient: Any = torch2xp(parameter.grad, ops=ops)
-                value, _ = optimizer((self.id, name), value, gradient)
-                # In place: a new tensor around the optimizer's array would hold on to the old one, step after step.
-                parameter.data.copy_(xp2torch(value, device=parameter.device))
-                parameter.grad = None
-                self._reader = None
-
-    @contextlib.contextmanager
-    def use_params(self, params: dict[Any, Any]) -> Iterator[None]:
-        """Compute with other weights for a while, such as an optimizer's averages, keyed by (shim id, name)."""
-        reader = None if any(shim_id == self.id for shim_id, _ in params) else self._reader
-        try:
-            with using(self._model, self.id, params):
-                self._reader = reader
-                yield
-        finally:
-            self._reader = reader
+    def changed(self) -> None:
+        self._reader = None
 
     # Moving and keeping
 
@@ -146,9 +116,9 @@ class EncoderShim(Shim):
         return self.__dict__ | {"_reader": None}  # packed weights can be neither copied nor pickled, only made anew
 
     def to_device(self, device_type: str, device_id: int) -> None:
-        if self._model is not None and self.settings.device is None:
-            self._model.to("cpu" if device_type == "cpu" else f"cuda:{device_id}")
-            self._dtype = self._reader = None
+        if self.settings.device is None:
+            self._dtype = None
+            super().to_device(device_type, device_id)
 
     def copy(self) -> EncoderShim:
         copied = EncoderShim(self.settings)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from spacy.tokens import Doc
+from spacy.util import load_config, registry
 from thinc.api import Model
 from thinc.types import Floats2d
 
+from clinner_spacy.files import EMBEDDED
 from clinner_spacy.models.weights import model_from_bytes, model_to_bytes
 
 Tok2Vec = Model[list[Doc], list[Floats2d]]
@@ -23,7 +25,7 @@ def build_embedded_weights(tok2vec: Tok2Vec) -> Tok2Vec:
 
 
 def init(model: Tok2Vec, X: list[Doc] | None = None, Y: list[Floats2d] | None = None) -> None:
-    from clinner_spacy.checkpoints.pipeline_dir import EMBEDDED, load_pipeline_dir
-
-    own = load_pipeline_dir(EMBEDDED).model.get_ref("tok2vec")
-    model_from_bytes(model, model_to_bytes(own), "The embedded model")
+    block = load_config(EMBEDDED / "config.cfg")["components"]["multiclin_ner"]["model"]
+    weights = EMBEDDED / "multiclin_ner" / "model.safetensors"
+    tagger = model_from_bytes(registry.resolve({"model": block})["model"], weights.read_bytes(), str(weights))
+    model_from_bytes(model, model_to_bytes(tagger.get_ref("tok2vec")), "The embedded model")

@@ -23,7 +23,6 @@ from thinc.api import HashEmbed, Maxout, Model, Ops, concatenate
 from thinc.types import Floats2d
 
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.models.scatter import add_up
 
 Docs = list[Doc]
 
@@ -101,7 +100,9 @@ def forward(
     word_of = ops.asarray1i(inverse)
 
     def backprop(d_vectors: list[Floats2d]) -> Docs:
-        backprop_distinct(add_up(ops, ops.flatten(d_vectors), word_of, len(vectors)))
+        d_distinct = ops.alloc2f(*vectors.shape)
+        ops.scatter_add(d_distinct, word_of, ops.flatten(d_vectors))
+        backprop_distinct(d_distinct)
         return docs
 
     return ops.unflatten(vectors[word_of], lengths), backprop
@@ -157,6 +158,9 @@ class Kept:
 
     def __init__(self) -> None:
         self.forget()
+
+    def __reduce__(self) -> tuple[type[Kept], tuple[()]]:
+        return Kept, ()  # a copy or pickle does not tell which words were read
 
     def forget(self) -> None:
         self.now = Snapshot([], {}, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,15 +11,18 @@ from spacy.tokens import Doc
 
 from clinner_spacy.encoders.units import Units, to_words
 from clinner_spacy.encoders.visible import visible_words
+from clinner_spacy.ner.calibration import BetaMap
 from clinner_spacy.ner.chain import decode_chain
 from clinner_spacy.ner.tagset import TagSet
+from clinner_spacy.ner.threshold import Threshold, least_scores
 
 
 class Prediction(NamedTuple):
     """A span found: word offsets (end exclusive), its label, and its score.
 
-    The score is the mean over the span's words of the probability of the tag chosen there. Where other units than the
-    Doc's words were tagged, ``characters`` are those of the units (start, end), and the words those that hold them.
+    The score is the mean over the span's words of the probability of the tag chosen there; of a calibrated task, the
+    probability that the span is right. Where other units than the Doc's words were tagged, ``characters``
+    are those of the units (start, end), and the words those that hold them.
     """
 
     start: int
@@ -46,13 +49,14 @@ def predictions(
     docs: Sequence[Doc],
     scores: Sequence[NDArray[np.floating]],
     tagset: TagSet,
-    threshold: float,
+    threshold: Threshold,
     transitions: NDArray[np.floating] | None = None,
+    calibration: Mapping[str, BetaMap] | None = None,
 ) -> list[list[Prediction]]:
     """Decode a batch.
 
     scores: a float matrix (n_words, n_columns) of logits a document; a row of NaN was not read, which makes its word
-    transparent. threshold: spans that score less are left out.
+    transparent. threshold: spans that score less are left out. calibration: task -> the map of its spans' scores.
     Returns the spans of each document, of all tasks, in text order.
     """
     found: list[list[Prediction]] = [[] for _ in docs]
@@ -72,7 +76,9 @@ def predictions(
             tags, probabilities = decode_chain(x, counts[counts > 0], transitions[columns, columns])
         spans = decode(tags, probabilities, first)
         labels = tagset.tasks[task]
-        keep = spans.score >= threshold
+        if calibration and task in calibration:
+            spans = spans._replace(score=calibration[task](spans.score).astype(np.float32))
+        keep = spans.score >= least_scores(threshold, labels)[spans.label]
         # From the batch's words to each document's own.
         rows = zip(
             doc_of[spans.start[keep]].tolist(),

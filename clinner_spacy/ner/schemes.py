@@ -15,7 +15,8 @@ def scheme_of(tags: Collection[str]) -> str:
     """The scheme a set of distinct tags belongs to: ``"BIO"``, ``"IO"``, ``"BILOU"`` or ``"BIOES"``.
 
     ``BIO`` stands for IOB2 and IOB1: :func:`spans_of` reads both. Prefix and label are joined by ``-`` or ``_``; tags
-    in square or angle brackets (``[PAD]``) count as ``O``. Raises ClinnerError when the tags fit no scheme.
+    in square or angle brackets (``[PAD]``) count as ``O``. Raises ClinnerError when the tags fit no scheme; it does
+    not show them, since they may be words of a text whose columns are mixed up.
     """
     inside = sorted(tag for tag in tags if not _is_outside(tag))
     split = [_split(tag) for tag in inside]
@@ -27,14 +28,18 @@ def scheme_of(tags: Collection[str]) -> str:
             or "O" not in tags
             or any(re.search(r"^[BILUES][-_]$|[-_][BILUES]$|^LABEL_\d+$", tag) for tag in bare)
         ):
-            raise ClinnerError(f"The tags {_some(tags)} fit none of the schemes {', '.join(PREFIXES)}.")
+            raise ClinnerError(
+                f"{len(bare)} of {len(tags)} distinct tags are none of the schemes {', '.join(PREFIXES)}; is another "
+                "column the tags?"
+            )
         return "IO"
     if prefixes == {"I"}:
         return "IO"
     for scheme, allowed in PREFIXES.items():
         if scheme != "IO" and prefixes <= set(allowed):
             return scheme
-    raise ClinnerError(f"The tags {_some(tags)} mix the prefixes of several schemes ({', '.join(PREFIXES)}).")
+    mixed = "".join(sorted(prefixes))
+    raise ClinnerError(f"The tags mix the prefixes {mixed} of several schemes ({', '.join(PREFIXES)}); use one.")
 
 
 def spans_of(tags: Sequence[str], scheme: str) -> list[tuple[int, int, str]]:
@@ -63,7 +68,7 @@ def parse_tags(tags: Sequence[str], scheme: str) -> Iterator[tuple[str, str]]:
         if scheme == "IO" and label and not prefix:
             prefix = "I"
         if label and prefix not in set(PREFIXES[scheme]):
-            raise ClinnerError(f"The tag {tag!r} is none of the {scheme} scheme.")
+            raise ClinnerError(f"A tag is none of the {scheme} scheme; use its prefixes.")
         yield prefix, label
 
 
@@ -74,9 +79,3 @@ def _split(tag: str) -> tuple[str, str]:
 
 def _is_outside(tag: str) -> bool:
     return tag == "O" or bool(re.fullmatch(r"\[.*\]|<.*>", tag))
-
-
-def _some(tags: Collection[str]) -> str:
-    """The first tags, for an error message."""
-    shown = sorted(tags)
-    return ", ".join(shown[:8]) + (f" and {len(shown) - 8} more" if len(shown) > 8 else "")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.files import CONTROL
 
 
 class TagSet:
@@ -18,6 +19,9 @@ class TagSet:
         self.columns: dict[str, slice] = {}
         start = 0
         for task, labels in self.tasks.items():
+            for name in (task, *labels):
+                if not name.strip() or CONTROL.search(name):
+                    raise ClinnerError(f"A task or label is empty or holds a control character: {name!r}; rename it.")
             if len(set(labels)) != len(labels):
                 raise ClinnerError(f"Task {task!r} names a label twice: {labels}; name each once.")
             stop = start + 1 + 2 * len(labels)
@@ -33,3 +37,10 @@ class TagSet:
     def tags(self, task: str) -> list[str]:
         """The tag of each column of a task, e.g. ``["O", "B-DRUG", "I-DRUG"]``."""
         return ["O", *(f"{prefix}-{label}" for label in self.tasks[task] for prefix in "BI")]
+
+
+def spelled(name: str, known: Iterable[str]) -> str:
+    """The known name that ``name`` is but for capitals, or ``name`` as it is."""
+    known = list(known)
+    alike = [other for other in known if other.casefold() == name.casefold()]
+    return name if name in known or not alike else alike[0]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
@@ -22,23 +21,18 @@ from clinner_spacy.corpora.extension import set_relations_extension
 from clinner_spacy.encoders.settings import EncoderSettings, Precision
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.pipeline.saved import MAX_WORDS, SavedPipe, by_words
-from clinner_spacy.relations.candidates import Candidates, Limits, Place, find_candidates
-from clinner_spacy.relations.decode import PairRelation, best_relations
-from clinner_spacy.relations.gold import gold_spans, gold_targets, lost, relations_of_doc
-from clinner_spacy.relations.loss import keep_some, pair_loss
-
-DEFAULT_SPANS_KEY = "sc"
-
-#: The label of pairs in no relation, the first one of models trained here.
-NULL = ""
+from clinner_spacy.relations.candidates import Candidates, Limits, WordSpan, asked_limits, find_candidates
+from clinner_spacy.relations.decode import best_relations
+from clinner_spacy.relations.gold import count_types, gold_candidates, gold_pairs, gold_spans, log_unreachable
+from clinner_spacy.relations.labels import NULL, found_labels, found_pairs
+from clinner_spacy.relations.loss import TrainingPairs, pair_loss, training_pairs
+from clinner_spacy.relations.write import annotate_relations
 
 #: What the scores during training are made of when a config does not say.
 SCORE_WEIGHTS = {
     **{"relations_gold_f": 1.0, "relations_gold_p": 0.0, "relations_gold_r": 0.0, "relations_gold_per_type": None},
     **{"relations_f": 0.0, "relations_p": 0.0, "relations_r": 0.0, "relations_per_type": None},
 }
-
-logger = logging.getLogger("spacy")
 
 
 @Language.factory(
@@ -57,7 +51,7 @@ logger = logging.getLogger("spacy")
         "device": None,
         "batch_tokens": None,
         "local_files_only": False,
-        "spans_key": DEFAULT_SPANS_KEY,
+        "spans_key": "sc",
         "pairs": None,
         "max_distance": 100,
         "within_sentence": True,
@@ -90,9 +84,8 @@ def make_clinical_relations(
     negatives: float | None,
     scorer: Callable | None,
 ) -> ClinicalRelations:
-    """Create the component; see :class:`ClinicalRelations`, and
-    :func:`clinner_spacy.checkpoints.relations.load_relations` for the settings from ``base_model`` to
-    ``local_files_only``, which are for published checkpoints.
+    """Create the component; see :class:`ClinicalRelations` and, for the settings of published checkpoints from
+    ``base_model`` to ``local_files_only``, :func:`clinner_spacy.checkpoints.relations.load_relations`.
 
     Raises ClinnerError if both a model and a checkpoint are given, or ``pairs`` holds something else than pairs.
     """
@@ -104,9 +97,7 @@ def make_clinical_relations(
         name,
         checkpoint=checkpoint,
         checkpoint_settings={
-            "base_model": base_model,
-            "labels": labels,
-            "types": types,
+            **{"base_model": base_model, "labels": labels, "types": types},
             "settings": EncoderSettings(
                 revision=revision,
                 local_files_only=local_files_only,
@@ -118,9 +109,7 @@ def make_clinical_relations(
         },
         labels=labels,
         spans_key=spans_key,
-        pairs=pairs,
-        max_distance=max_distance,
-        within_sentence=within_sentence,
+        limits=asked_limits(max_distance, within_sentence, pairs),
         threshold=threshold,
         negatives=negatives,
         scorer=scorer,
@@ -137,7 +126,7 @@ class ClinicalRelations(SavedPipe):
     Candidates are ordered pairs of spans that share a sentence (unless ``within_sentence`` is false) and have at most
     ``max_distance`` words between them (None: any number). A model trained here keeps the (head label, tail label)
     pairs of its training data; ``pairs`` narrows them, or those of a published model, which has none of its own. The
-    limits belong to what a model has learned from: it may look at a pair among the others.
+    limits should be those that the model was trained with: its score of a pair may depend on the other pairs.
 
     negatives: how many pairs in no relation are learned from for each in one, drawn anew for each batch and weighted
     so that the loss stays the same in the mean; None for all.
@@ -154,26 +143,18 @@ class ClinicalRelations(SavedPipe):
         checkpoint: str | None = None,
         checkpoint_settings: dict[str, Any] | None = None,
         labels: Sequence[str] | None = None,
-        spans_key: str = DEFAULT_SPANS_KEY,
-        pairs: Sequence[Sequence[str]] | None = None,
-        max_distance: int | None = 100,
-        within_sentence: bool = True,
+        spans_key: str = "sc",
+        limits: Limits,
         threshold: float = 0.5,
         negatives: float | None = None,
         scorer: Callable | None = None,
     ) -> None:
         set_relations_extension()
-        if pairs is not None and any(isinstance(pair, str) or len(pair) != 2 for pair in pairs):
-            raise ClinnerError(f"pairs={list(pairs)} of component {name!r} must be a list of [head label, tail label].")
-        if max_distance is not None and max_distance < 0:
-            raise ClinnerError(f"max_distance={max_distance} of component {name!r} is below 0; raise it or set null.")
         super().__init__(vocab, model, name, checkpoint, checkpoint_settings)
         self.cfg = {"labels": [], "null": False, "pairs": None}
         self.wanted_labels = labels
         self.spans_key = spans_key
-        self.pairs = None if pairs is None else frozenset((head, tail) for head, tail in pairs)
-        self.max_distance = max_distance
-        self.within_sentence = within_sentence
+        self.asked = limits
         self.threshold = threshold
         self.negatives = negatives
         self.scorer = scorer
@@ -192,56 +173,39 @@ class ClinicalRelations(SavedPipe):
     @property
     def limits(self) -> Limits:
         """What makes two spans a candidate pair."""
-        known = None if self.cfg["pairs"] is None else frozenset((head, tail) for head, tail in self.cfg["pairs"])
-        asked = None if self._together else self.pairs
-        pairs = asked if known is None else known if asked is None else known & asked
-        return Limits(self.max_distance, self.within_sentence, pairs)
+        asked = replace(self.asked, pairs=None) if self._sees_all_pairs else self.asked
+        return asked.narrowed(self.cfg["pairs"])
 
     @property
-    def _together(self) -> bool:
-        """Whether the model looks at a pair among all others, so that none may be left out before it has."""
-        return self.model is not None and bool(self.model.attrs.get("together"))
+    def _sees_all_pairs(self) -> bool:
+        """Whether the scores of a pair depend on the others, so that none may be left out before it is scored."""
+        return self.model is not None and bool(self.model.attrs.get("sees_all_pairs"))
 
-    # Prediction
-
-    def predict(self, docs: Iterable[Doc]) -> list[list[PairRelation]]:
+    def predict(self, docs: Iterable[Doc]) -> list[list[dict[str, Any]]]:
         """The relations of each document, without touching the documents."""
         docs = list(docs)
-        spans = [[Place(s.start, s.end, s.label_) for s in doc.spans.get(self.spans_key, ())] for doc in docs]
+        spans = [[WordSpan(s.start, s.end, s.label_) for s in doc.spans.get(self.spans_key, ())] for doc in docs]
         return self.relate(docs, spans, self.threshold)
 
     def relate(
-        self, docs: Iterable[Doc], spans: Sequence[Sequence[Place]], threshold: float
-    ) -> list[list[PairRelation]]:
+        self, docs: Iterable[Doc], spans: Sequence[Sequence[WordSpan]], threshold: float
+    ) -> list[list[dict[str, Any]]]:
         """The relations between any spans of the documents, by their index, that score at least ``threshold``."""
         self.load()
-        places = iter(spans)
-        return [found for batch in by_words(docs, MAX_WORDS) for found in self._relate(batch, places, threshold)]
+        labels, null, limits, left = self.cfg["labels"], self.cfg["null"], self.limits, iter(spans)
+        found: list[list[dict[str, Any]]] = []
+        for batch in by_words(docs, MAX_WORDS):
+            candidates = [find_candidates(doc, next(left), limits) for doc in batch]
+            logits = np.zeros((0, len(labels)))
+            if with_pairs := [c for c in candidates if len(c.heads)]:
+                logits = self.model.ops.to_numpy(self.model.predict(with_pairs))
+            found += best_relations(candidates, logits, labels, null, threshold, self.asked.pairs)
+        return found
 
-    def _relate(
-        self, docs: Sequence[Doc], spans: Iterator[Sequence[Place]], threshold: float
-    ) -> list[list[PairRelation]]:
-        candidates = [find_candidates(doc, next(spans), self.limits) for doc in docs]
-        with_pairs = [c for c in candidates if len(c.heads)]
-        if not with_pairs:
-            return [[] for _ in docs]
-        scores = self.model.ops.to_numpy(self.model.predict(with_pairs))
-        found = best_relations(candidates, scores, self.cfg["labels"], self.cfg["null"], threshold)
-        if self.pairs is None:
-            return found
-        return [
-            [r for r in relations if (c.spans[r.head].label, c.spans[r.tail].label) in self.pairs]
-            for c, relations in zip(candidates, found, strict=True)
-        ]
-
-    def set_annotations(self, docs: Iterable[Doc], scores: Sequence[Sequence[PairRelation]]) -> None:
+    def set_annotations(self, docs: Iterable[Doc], scores: Sequence[Sequence[dict[str, Any]]]) -> None:
         """Add relations to ``doc._.relations``; what stands there stays, and is not added twice."""
         for doc, found in zip(docs, scores, strict=True):
-            old = list(doc._.relations or ())
-            known = {(r["head"], r["tail"], r["label"]) for r in old}
-            doc._.relations = old + [r._asdict() for r in found if (r.head, r.tail, r.label) not in known]
-
-    # Training
+            annotate_relations(doc, found)
 
     def initialize(
         self,
@@ -256,58 +220,21 @@ class ClinicalRelations(SavedPipe):
         no example holds a relation.
         """
         validate_get_examples(get_examples, "ClinicalRelations.initialize")
-        seen = self._seen(get_examples())
         new = self.model is not None and not self.cfg["labels"]
         self.load()
+        counts = count_types(get_examples(), self.spans_key)
         if new:
-            names = labels["labels"] if labels else self.wanted_labels or sorted({label for label, _, _ in seen})
-            if not names:
-                raise ClinnerError(
-                    f"The training data of component {self.name!r} has no relations between spans of "
-                    f'doc.spans["{self.spans_key}"]; read a corpus that has, such as brat with R lines.'
-                )
+            names = labels["labels"] if labels else self.wanted_labels or found_labels(counts, self.spans_key)
             self._set_cfg({"labels": [NULL, *names], "null": True, "pairs": None})
-        if labels:
-            self._set_cfg(self.cfg | {"pairs": labels["pairs"]})
-        elif seen:  # without, a checkpoint is only read
-            pairs = sorted({(h, t) for label, h, t in seen if label in self.labels})
-            asked = [list(pair) for pair in pairs if self.pairs is None or pair in self.pairs]
-            self._set_cfg(self.cfg | {"pairs": asked})
-        self._report_lost(get_examples())
+        if labels or counts:  # without, a checkpoint is only read
+            pairs = labels["pairs"] if labels else found_pairs(counts, self.labels, self.asked.pairs)
+            self._set_cfg(self.cfg | {"pairs": pairs})
+        log_unreachable(get_examples(), self.spans_key, self.limits)
         if new:
             self.model.set_dim("nO", len(self.cfg["labels"]), force=True)
-            self.model.attrs["span_labels"] = sorted({label for pair in self.cfg["pairs"] for label in pair})
-            sample = [self._candidates(example) for _, example in zip(range(10), get_examples(), strict=False)]
+            self.model.attrs["span_labels"] = sorted({label for pair in self.cfg["pairs"] or () for label in pair})
+            sample = [gold_candidates(eg, self.spans_key, self.limits) for eg in islice(get_examples(), 10)]
             self.model.initialize(X=[c for c in sample if c is not None and len(c.doc)] or None)
-
-    def _seen(self, examples: Iterable[Example]) -> Counter[tuple[str, str, str]]:
-        """How often a label stands between spans of two labels."""
-        seen: Counter[tuple[str, str, str]] = Counter()
-        for example in examples:
-            spans = gold_spans(example, self.spans_key) or []
-            for r in relations_of_doc(example.reference, len(spans)):
-                seen[r["label"], spans[r["head"]].label, spans[r["tail"]].label] += 1
-        return seen
-
-    def _report_lost(self, examples: Iterable[Example]) -> None:
-        n_lost = n_relations = 0
-        for example in examples:
-            candidates = self._candidates(example)
-            if candidates is not None:
-                relations = relations_of_doc(example.reference, len(candidates.spans))
-                n_relations += len(relations)
-                n_lost += lost(candidates, relations)
-        if n_lost:
-            logger.info(
-                "Component %r: %d of %d gold relations are not between candidates (max_distance, within_sentence, "
-                "pairs) and cannot be found.",
-                *(self.name, n_lost, n_relations),
-            )
-
-    def _candidates(self, example: Example) -> Candidates | None:
-        """Pairs of gold spans; None where none were annotated."""
-        spans = gold_spans(example, self.spans_key)
-        return None if spans is None else find_candidates(example.predicted, spans, self.limits)
 
     def update(
         self,
@@ -323,7 +250,7 @@ class ClinicalRelations(SavedPipe):
         examples = list(examples)
         validate_examples(examples, "ClinicalRelations.update")
         self.load()
-        X, targets, weights = zip(*map(self._lesson, examples), strict=True) if examples else ((), (), ())
+        X, targets, weights = zip(*map(self._training_pairs, examples), strict=True) if examples else ((), (), ())
         if not any(len(c.doc) for c in X):
             return losses
         set_dropout_rate(self.model, drop)
@@ -336,54 +263,23 @@ class ClinicalRelations(SavedPipe):
         losses[self.name] += loss
         return losses
 
-    def _lesson(self, example: Example) -> tuple[Candidates, NDArray[np.float32], NDArray[np.float32]]:
-        """Pairs to learn from, their targets (n_pairs, n_labels) and weights (n_pairs,).
-
-        A Doc without any stays in its batch: a shared encoder must see the same Docs in all its listeners.
-        """
-        labels, null = self.cfg["labels"], self.cfg["null"]
-        candidates = self._candidates(example)
-        if candidates is None:
-            nothing = find_candidates(example.predicted, [], self.limits)
-            return nothing, gold_targets(nothing, [], labels, null), np.zeros(0, dtype=np.float32)
-        relations = relations_of_doc(example.reference, len(candidates.spans))
-        targets = gold_targets(candidates, relations, labels, null)
-        if null:
-            kept, weights = keep_some(targets, self.negatives, self._random)
-            if self._together:  # the others are seen, but teach nothing
-                left_out = np.delete(np.arange(len(targets)), kept)
-                targets[left_out] = 0.0
-                every = np.zeros(len(targets), dtype=np.float32)
-                every[kept] = weights
-                return candidates, targets, every
-        else:  # what is in no relation has nothing to teach
-            kept = np.flatnonzero(targets.any(axis=1))
-            weights = np.ones(len(kept), dtype=np.float32)
-        candidates = candidates._replace(heads=candidates.heads[kept], tails=candidates.tails[kept])
-        return candidates, targets[kept], weights
+    def _training_pairs(self, example: Example) -> TrainingPairs:
+        null = self.cfg["null"]
+        candidates, targets = gold_pairs(example, self.spans_key, self.limits, self.cfg["labels"], null)
+        return training_pairs(candidates, targets, null, self.negatives, self._random, self._sees_all_pairs)
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
         """Scores end to end, of what stands in the predicted Docs, and with the references' spans instead."""
         if self.scorer is None:
             return {}
         examples = list(examples)
-        return self.scorer(
-            examples,
-            spans_key=self.spans_key,
-            labels=self.labels,
-            with_gold_spans=self.relate_gold(examples, self.threshold),
-        )
+        found = self.relate_gold(examples, self.threshold)
+        return self.scorer(examples, spans_key=self.spans_key, labels=self.labels, with_gold_spans=found)
 
     def relate_gold(self, examples: Sequence[Example], threshold: float) -> list[list[dict[str, Any]]]:
-        """Relations that score at least ``threshold`` between the gold spans of each example, as dicts."""
-        spans = [gold_spans(example, self.spans_key) or [] for example in examples]
-        found: list[list[dict[str, Any]]] = []
-        for n in range(0, len(examples), 32):
-            docs = [example.predicted for example in examples[n : n + 32]]
-            found += [[r._asdict() for r in doc] for doc in self.relate(docs, spans[n : n + 32], threshold)]
-        return found
-
-    # Saving and loading
+        """Relations that score at least ``threshold`` between the gold spans of each example."""
+        docs = [example.predicted for example in examples]
+        return self.relate(docs, [gold_spans(example, self.spans_key) or [] for example in examples], threshold)
 
     def _read(self, checkpoint: str) -> None:
         loaded = load_relations(checkpoint, **self.checkpoint_settings)

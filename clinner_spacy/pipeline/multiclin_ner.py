@@ -19,12 +19,15 @@ from clinner_spacy.checkpoints.pipeline_dir import check_columns, checked_cfg
 from clinner_spacy.encoders.settings import EncoderSettings, Precision
 from clinner_spacy.encoders.units import Words, units_of
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.ner.calibration import BetaMap
 from clinner_spacy.ner.decode import on_words, predictions
 from clinner_spacy.ner.gold import UNKNOWN, gold_tags
 from clinner_spacy.ner.heads import resize_heads
 from clinner_spacy.ner.loss import tagging_loss
 from clinner_spacy.ner.tagset import TagSet
+from clinner_spacy.ner.threshold import Threshold, check_labels, checked_threshold
 from clinner_spacy.ner.write import Prediction, annotate_ents, annotate_spans
+from clinner_spacy.pipeline.marks import read_marks_alike
 from clinner_spacy.pipeline.saved import MAX_WORDS, SavedPipe, by_words
 
 Annotate = Literal["spans", "ents", "both"]
@@ -77,7 +80,7 @@ def make_multiclin_ner(
     tasks: dict[str, list[str]],
     spans_key: str,
     annotate: Annotate,
-    threshold: float,
+    threshold: Any,  # a Threshold; as such spaCy would make a number of "0.5" before it could be refused
     scorer: Callable | None,
 ) -> MultiClinNER:
     """Create the component; see :class:`MultiClinNER`, and :func:`clinner_spacy.checkpoints.load_checkpoint` for the
@@ -85,6 +88,7 @@ def make_multiclin_ner(
 
     Raises ClinnerError if both a model and a checkpoint other than the default are given.
     """
+    read_marks_alike(nlp)
     if model is None and checkpoint is not None and tasks:
         raise ClinnerError(f"Component {name!r} is given tasks and a checkpoint, which has its own; choose with task.")
     if model is not None and checkpoint not in (None, "embedded"):
@@ -124,8 +128,11 @@ class MultiClinNER(SavedPipe):
     """Find clinical spans of several tasks; see the README for what each setting does.
 
     Spans of every task go to ``doc.spans[spans_key]``, overlapping ones too, with one probability a span in its
-    ``attrs["scores"]`` (the mean over the span's words of the probability of the tag chosen there), and a flat choice
-    of them to ``doc.ents``: the best score first, then the longer.
+    ``attrs["scores"]`` (how probable it is to be right, if its task is calibrated; else the mean over the span's words
+    of the probability of the tag chosen there), and a flat choice of them to ``doc.ents``: the best score first, then
+    the longer.
+
+    threshold: the least score of a span, from 0 to 1: one for all labels, or a dict with that of some labels.
 
     Weights named by ``checkpoint`` are read at first use or at ``nlp.initialize()``, never here, so that a pipeline
     loaded from disk reads its own.
@@ -142,14 +149,15 @@ class MultiClinNER(SavedPipe):
         tasks: dict[str, list[str]] | None = None,
         spans_key: str = DEFAULT_SPANS_KEY,
         annotate: Annotate = "both",
-        threshold: float = 0.0,
+        threshold: Threshold = 0.0,
         scorer: Callable | None = None,
     ) -> None:
         super().__init__(vocab, model, name, checkpoint, checkpoint_settings)
-        self.cfg = {"tasks": dict(tasks or {}), "about": {}}
         self.spans_key = spans_key
+        self._check_names(tasks or {})
+        self.cfg = {"tasks": dict(tasks or {}), "about": {}, "calibration": {}}
         self.annotate = annotate
-        self.threshold = threshold
+        self._threshold = checked_threshold(threshold, name)  # its labels are checked once those of the model are known
         self.scorer = scorer
 
     @property
@@ -178,9 +186,29 @@ class MultiClinNER(SavedPipe):
         """What is known about a checkpoint, its licence above all."""
         return self.cfg["about"]
 
+    @property
+    def threshold(self) -> Threshold:
+        return self._threshold
+
+    @threshold.setter
+    def threshold(self, value: Threshold) -> None:
+        threshold = checked_threshold(value, self.name)
+        check_labels(threshold, self.tagset.labels, self.name)
+        self._threshold = threshold
+
+    @property
+    def calibration(self) -> dict[str, BetaMap]:
+        """Task -> the map of its spans' scores to the probability that they are right, where that is known."""
+        return self.cfg["calibration"]
+
+    @calibration.setter
+    def calibration(self, maps: dict[str, BetaMap]) -> None:
+        self._set_cfg(self.cfg | {"calibration": dict(maps)})
+
     def take(self, loaded: Loaded) -> None:
-        """Put a checkpoint's model and tasks into the component."""
-        self._set(loaded.model, loaded.architecture, {"tasks": loaded.tasks, "about": loaded.info})
+        """Put a checkpoint's model, tasks and calibration into the component."""
+        cfg = {"tasks": loaded.tasks, "about": loaded.info, "calibration": loaded.calibration}
+        self._set(loaded.model, loaded.architecture, cfg)
 
     # Prediction
 
@@ -196,7 +224,7 @@ class MultiClinNER(SavedPipe):
                 found += [[] for _ in batch]
                 continue
             scores = [ops.to_numpy(score) for score in self.model.predict(tagged)]
-            spans = predictions(tagged, scores, tagset, self.threshold, transitions)
+            spans = predictions(tagged, scores, tagset, self.threshold, transitions, self.calibration)
             found += spans if units is None else list(map(on_words, batch, units, spans))
         return found
 
@@ -239,6 +267,7 @@ class MultiClinNER(SavedPipe):
                 "let them agree."
             )
         self._resize({task: list(names) for task, names in tasks.items()})
+        self.calibration = {}  # of weights that are about to change
         if self.model.has_param("W") is not True:
             sample = [example.predicted for _, example in zip(range(10), get_examples(), strict=False)]
             self.model.initialize(X=[doc for doc in sample if len(doc)] or None)
@@ -256,9 +285,20 @@ class MultiClinNER(SavedPipe):
             tasks[task] = old + sorted(found[task].difference(old))
         return tasks
 
+    def _check_names(self, tasks: dict[str, list[str]]) -> None:
+        """Raise ClinnerError for a task or label that no file can hold, or a task named as the group of all spans."""
+        TagSet(tasks)
+        if self.spans_key in tasks:
+            raise ClinnerError(
+                f"Task {self.spans_key!r} has the name of the span group that component {self.name!r} writes to; give "
+                "the task another name, or set spans_key."
+            )
+
     def _resize(self, tasks: dict[str, list[str]]) -> None:
+        self._check_names(tasks)
         old = self.tagset
-        self._set_cfg(self.cfg | {"tasks": tasks})
+        same = {task: beta for task, beta in self.calibration.items() if tasks.get(task) == old.tasks.get(task)}
+        self._set_cfg(self.cfg | {"tasks": tasks, "calibration": same})
         resize_heads(self.model, old, self.tagset)
 
     def add_task(self, task: str, labels: Sequence[str]) -> None:
@@ -292,6 +332,7 @@ class MultiClinNER(SavedPipe):
         if not examples:
             return losses
         self.load()
+        self.calibration.clear()  # it was fitted to other weights
         set_dropout_rate(self.model, drop)
         scores, backprop = self.model.begin_update([example.predicted for example in examples])
         loss, gradient = self.get_loss(examples, scores)
@@ -323,6 +364,10 @@ class MultiClinNER(SavedPipe):
         return self.scorer(list(examples), tasks=self.tasks, spans_key=self.spans_key)
 
     # Saving and loading
+
+    def _set_cfg(self, cfg: dict[str, Any]) -> None:
+        check_labels(self.threshold, TagSet(cfg["tasks"]).labels, self.name)
+        super()._set_cfg(cfg)
 
     def _read(self, checkpoint: str) -> None:
         self.take(load_checkpoint(checkpoint, **self.checkpoint_settings))

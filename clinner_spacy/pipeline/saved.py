@@ -97,8 +97,8 @@ class SavedPipe(TrainablePipe):
         return self
 
     def _set(self, model: Model, architecture: dict[str, Any] | None, cfg: dict[str, Any]) -> None:
-        self.model, self.architecture = model, architecture
         self._set_cfg(cfg)
+        self.model, self.architecture = model, architecture
 
     def _set_cfg(self, cfg: dict[str, Any]) -> None:
         self.cfg = cfg

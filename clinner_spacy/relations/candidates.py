@@ -6,8 +6,8 @@ words, so that a text of any length has about as many pairs a word.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -17,12 +17,13 @@ from spacy.pipeline import Sentencizer
 from spacy.tokens import Doc
 
 from clinner_spacy.encoders.pieces import ragged_range
+from clinner_spacy.errors import ClinnerError
 
 Ints = NDArray[np.int64]
 
 
-class Place(NamedTuple):
-    """Where a span is: word offsets, end exclusive, and its label."""
+class WordSpan(NamedTuple):
+    """A span by its words: offsets, end exclusive, and its label."""
 
     start: int
     end: int
@@ -41,22 +42,40 @@ class Limits:
     within_sentence: bool = True
     pairs: frozenset[tuple[str, str]] | None = None
 
+    def narrowed(self, pairs: Iterable[Sequence[str]] | None) -> Limits:
+        """The limits for those of their pairs that are among these, too; None for no change."""
+        if pairs is None:
+            return self
+        these = frozenset((head, tail) for head, tail in pairs)
+        return replace(self, pairs=these if self.pairs is None else these & self.pairs)
+
+
+def asked_limits(
+    max_distance: int | None, within_sentence: bool, pairs: Sequence[Sequence[str]] | None
+) -> Limits:
+    """Limits as a config writes them. Raises ClinnerError for a distance below 0 and for pairs that are none."""
+    if pairs is not None and any(isinstance(pair, str) or len(pair) != 2 for pair in pairs):
+        raise ClinnerError(f"pairs={list(pairs)} must be a list of [head label, tail label].")
+    if max_distance is not None and max_distance < 0:
+        raise ClinnerError(f"max_distance={max_distance} is below 0; raise it or set null.")
+    return Limits(max_distance, within_sentence).narrowed(pairs)
+
 
 class Candidates(NamedTuple):
     """The candidate pairs of one Doc.
 
-    ``spans``: all its spans, the context of every pair, too. ``heads``, ``tails``: int (n_pairs,), indices into
+    ``spans``: all its spans, those in no pair too. ``heads``, ``tails``: int (n_pairs,), indices into
     ``spans``, sorted. ``sentences``: int (n_words,), the number of each word's sentence.
     """
 
     doc: Doc
-    spans: Sequence[Place]
+    spans: Sequence[WordSpan]
     heads: Ints
     tails: Ints
     sentences: Ints
 
 
-def find_candidates(doc: Doc, spans: Sequence[Place], limits: Limits) -> Candidates:
+def find_candidates(doc: Doc, spans: Sequence[WordSpan], limits: Limits) -> Candidates:
     """Every ordered pair of different spans within the limits; nested and overlapping spans make pairs, too.
 
     Sentences are those of the Doc; where it has none, they end at punctuation, as spaCy's "sentencizer" has it.

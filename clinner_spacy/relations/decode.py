@@ -1,23 +1,14 @@
-"""Logits of candidate pairs -> relations a document."""
+"""Logits of candidate pairs -> relations a document, as the dicts that ``doc._.relations`` holds."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clinner_spacy.relations.candidates import Candidates
-
-
-class PairRelation(NamedTuple):
-    """A relation found: head and tail as indices into the document's spans, and the probability of its label."""
-
-    head: int
-    tail: int
-    label: str
-    score: float
 
 
 def best_relations(
@@ -26,15 +17,19 @@ def best_relations(
     labels: Sequence[str],
     null: bool,
     threshold: float,
-) -> list[list[PairRelation]]:
+    pairs: frozenset[tuple[str, str]] | None = None,
+) -> list[list[dict[str, Any]]]:
     """The best label of each pair, the null one (the first, if ``null``) aside, where it scores at least ``threshold``.
 
-    logits: float (n_pairs, n_labels) of all documents' pairs. Returns the relations of each document, by head and tail.
+    logits: float (n_pairs, n_labels) of all documents' pairs. pairs: the (head label, tail label) pairs to give
+    relations of; None for all. Returns the relations of each document, by head and tail:
+    ``{"head": int, "tail": int, "label": str, "score": float}``, head and tail as indices into the document's spans,
+    score the probability of the label.
     """
     p = softmax(logits)[:, int(null) :]
     best = p.argmax(axis=1)
     score = p[np.arange(len(p)), best]
-    found: list[list[PairRelation]] = []
+    found: list[list[dict[str, Any]]] = []
     start = 0
     for c in candidates:
         kept = np.flatnonzero(score[start : start + len(c.heads)] >= threshold)
@@ -45,7 +40,13 @@ def best_relations(
             score[start + kept].tolist(),
             strict=True,
         )
-        found.append([PairRelation(h, t, labels[n + null], float(s)) for h, t, n, s in rows])
+        found.append(
+            [
+                {"head": h, "tail": t, "label": labels[n + null], "score": s}
+                for h, t, n, s in rows
+                if pairs is None or (c.spans[h].label, c.spans[t].label) in pairs
+            ]
+        )
         start += len(c.heads)
     return found
 

@@ -1,8 +1,8 @@
-"""What can be told of a pair of spans without reading it: types, order, distance, what else stands around.
+"""Hashed features of candidate pairs: their types, order and distance, the spans and words around them.
 
 Most features are hashed together with both types, so that a model learns for each pair of types by itself what, say,
-three words between mean; the last are not, for pairs of types that are rare. Texts are hashed as bags of words: sums of
-their words' hashes, differences of running sums.
+three words between mean; the last are not, for pairs of types that are rare. A text's hash is the sum of its words'
+hashes, found as the difference of two running sums.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from clinner_spacy.encoders.batches import Batch, pack
 from clinner_spacy.encoders.encoder import Encoder
 from clinner_spacy.encoders.pieces import PieceTokenizer
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.relations.candidates import Candidates, Ints, Place
+from clinner_spacy.relations.candidates import Candidates, Ints, WordSpan
 
 
 class Marked(NamedTuple):
@@ -94,19 +94,19 @@ def mark_pairs(
         for h, t in zip(c.heads.tolist(), c.tails.tolist(), strict=True):
             head, tail = c.spans[h], c.spans[t]
             start, end = min(head.start, tail.start), max(head.end, tail.end)
-            first, last = stretch(c.sentences, start, end)
+            first, last = sentence_bounds(c.sentences, start, end)
             begin, stop = max(at[first], at[start] - size), min(at[last], at[end] + size)  # farther none is chosen
             yield mark(cut.ids[begin:stop], at, head, tail, markers, size, int(begin))
 
 
-def stretch(sentences: Ints, start: int, end: int) -> tuple[int, int]:
+def sentence_bounds(sentences: Ints, start: int, end: int) -> tuple[int, int]:
     """The words of the sentences that the words ``start`` to ``end`` lie in."""
     first = int(np.searchsorted(sentences, sentences[start], "left"))
     return first, int(np.searchsorted(sentences, sentences[end - 1], "right"))
 
 
 def mark(
-    ids: Ints, at: Ints, head: Place, tail: Place, markers: Mapping[str, list[int]], size: int, begin: int = 0
+    ids: Ints, at: Ints, head: WordSpan, tail: WordSpan, markers: Mapping[str, list[int]], size: int, begin: int = 0
 ) -> Marked:
     """Put the markers of one pair into its text's pieces.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -11,17 +11,9 @@ from spacy.training import Example
 from clinner_spacy.relations.gold import relations_of_doc
 from clinner_spacy.scoring.spans import Measures, strict_scores
 
-#: A span by its characters and label.
+#: A span by its characters, end exclusive, and label; a relation by its document, label, head and tail.
 SpanKey = tuple[int, int, str]
-
-
-class RelationRow(NamedTuple):
-    """A labelled, ordered pair of spans of a document. Rows are equal where all of that is."""
-
-    document: Hashable
-    label: str
-    head: SpanKey
-    tail: SpanKey
+RelationKey = tuple[Hashable, str, SpanKey, SpanKey]
 
 
 def make_relation_scorer() -> Callable[..., dict[str, Any]]:
@@ -48,38 +40,37 @@ def score_relations(
     their index there; gives the same under ``relations_gold_``. Numbers are from 0 to 1, or None where no document was
     annotated.
     """
-    gold: list[RelationRow] = []
-    found: list[RelationRow] = []
-    between_gold: list[RelationRow] = []
+    gold: list[RelationKey] = []
+    found: list[RelationKey] = []
+    between_gold: list[RelationKey] = []
     annotated = False
     for number, example in enumerate(examples):
         if spans_key not in example.reference.spans:
             continue
         annotated = True
         reference = _spans(example.reference, spans_key)
-        gold += _rows(number, reference, relations_of_doc(example.reference, len(reference)))
+        gold += _keys(number, reference, relations_of_doc(example.reference, len(reference)))
         predicted = _spans(example.predicted, spans_key)
-        found += _rows(number, predicted, relations_of_doc(example.predicted, len(predicted)))
+        found += _keys(number, predicted, relations_of_doc(example.predicted, len(predicted)))
         if with_gold_spans is not None:
-            between_gold += _rows(number, reference, with_gold_spans[number])
+            between_gold += _keys(number, reference, with_gold_spans[number])
     sides = {"relations": found} | ({} if with_gold_spans is None else {"relations_gold": between_gold})
     return {
         name: value
-        for prefix, rows in sides.items()
-        for name, value in _named(prefix, _only(gold, labels), _only(rows, labels), annotated).items()
+        for prefix, keys in sides.items()
+        for name, value in _named(prefix, _only(gold, labels), _only(keys, labels), annotated).items()
     }
 
 
-def relation_scores(gold: Sequence[RelationRow], predicted: Sequence[RelationRow]) -> Measures:
-    """Precision, recall and F1 of equal rows, and their counts; a row that is repeated counts once."""
-    unique = list(dict.fromkeys(gold))
-    return strict_scores(unique, list(predicted))  # type: ignore[arg-type]  # it compares rows as they are
+def relation_scores(gold: Sequence[RelationKey], predicted: Sequence[RelationKey]) -> Measures:
+    """Precision, recall and F1 of equal keys, and their counts; a key that is repeated counts once."""
+    return strict_scores(list(dict.fromkeys(gold)), predicted)
 
 
-def _named(prefix: str, gold: list[RelationRow], found: list[RelationRow], annotated: bool) -> dict[str, Any]:
+def _named(prefix: str, gold: list[RelationKey], found: list[RelationKey], annotated: bool) -> dict[str, Any]:
     if not annotated:
         return dict.fromkeys([f"{prefix}_{kind}" for kind in ("p", "r", "f", "per_type")])
-    names = sorted({row.label for row in (*gold, *found)})
+    names = sorted({label for _, label, _, _ in (*gold, *found)})
     per_type = {name: _letters(relation_scores(_only(gold, [name]), _only(found, [name]))) for name in names}
     micro = _letters(relation_scores(gold, found))
     return {f"{prefix}_{letter}": value for letter, value in micro.items()} | {f"{prefix}_per_type": per_type}
@@ -89,16 +80,16 @@ def _letters(measures: Measures) -> dict[str, float]:
     return {name[0]: measures[name] for name in ("precision", "recall", "f1")}
 
 
-def _only(rows: Iterable[RelationRow], labels: Iterable[str] | None) -> list[RelationRow]:
+def _only(keys: Iterable[RelationKey], labels: Iterable[str] | None) -> list[RelationKey]:
     if labels is None:
-        return list(rows)
+        return list(keys)
     wanted = set(labels)
-    return [row for row in rows if row.label in wanted]
+    return [key for key in keys if key[1] in wanted]
 
 
 def _spans(doc: Doc, key: str) -> list[SpanKey]:
     return [(span.start_char, span.end_char, span.label_) for span in doc.spans.get(key, ())]
 
 
-def _rows(document: Hashable, spans: Sequence[SpanKey], relations: Iterable[Mapping[str, Any]]) -> list[RelationRow]:
-    return [RelationRow(document, r["label"], spans[r["head"]], spans[r["tail"]]) for r in relations]
+def _keys(document: Hashable, spans: Sequence[SpanKey], relations: Iterable[Mapping[str, Any]]) -> list[RelationKey]:
+    return [(document, r["label"], spans[r["head"]], spans[r["tail"]]) for r in relations]

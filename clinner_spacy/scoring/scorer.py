@@ -9,6 +9,7 @@ from typing import Any
 from spacy.tokens import Doc
 from spacy.training import Example
 
+from clinner_spacy.scoring.calibration import score_calibration
 from clinner_spacy.scoring.spans import SpanRow, char_scores, strict_scores
 
 Rows = list[SpanRow]
@@ -22,8 +23,10 @@ def make_span_scorer() -> Callable[..., dict[str, Any]]:
 def score_component(
     examples: Iterable[Example], *, tasks: Mapping[str, Sequence[str]], spans_key: str = "sc", **kwargs: Any
 ) -> dict[str, Any]:
-    """:func:`score_tasks` with the keywords of a component's ``score``; others are let pass. No closure: it pickles."""
-    return score_tasks(examples, tasks, spans_key)
+    """:func:`score_tasks` and :func:`~clinner_spacy.scoring.calibration.score_calibration` with the keywords of a
+    component's ``score``; others are let pass. No closure: it pickles."""
+    examples = list(examples)
+    return {**score_tasks(examples, tasks, spans_key), **score_calibration(examples, tasks, spans_key)}
 
 
 def score_tasks(

@@ -27,7 +27,7 @@ class SpanRow(NamedTuple):
 Measures = dict[str, float]
 
 
-def strict_scores(gold: Sequence[SpanRow], predicted: Sequence[SpanRow]) -> Measures:
+def strict_scores(gold: Sequence[Hashable], predicted: Sequence[Hashable]) -> Measures:
     """Precision, recall and F1 of exact matches (document, label, start, end), one to one, and their counts.
 
     Gives ``precision``, ``recall``, ``f1``, ``tp``, ``fp``, ``fn``, unrounded.

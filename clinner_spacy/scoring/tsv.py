@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from clinner_spacy.corpora.tsv import read_tsv
-from clinner_spacy.errors import ClinnerError
+from clinner_spacy.errors import ClinnerError, nearest
 from clinner_spacy.scoring.spans import Measures, SpanRow, char_overlaps, mean_char_scores, strict_scores
 
 
@@ -32,9 +32,9 @@ def evaluate(
     Raises ClinnerError for a label that stands on neither side.
     """
     if entity is not None:
-        labels = sorted({row.label for rows in (gold, predicted) for row in rows})
+        labels = {row.label for rows in (gold, predicted) for row in rows}
         if labels and entity not in labels:
-            raise ClinnerError(f"No span is labelled {entity}: there are {', '.join(labels[:20])}.")
+            raise ClinnerError(f"No span is labelled {entity}: {nearest(entity, labels)}.")
         gold = [row for row in gold if row.label == entity]
         predicted = [row for row in predicted if row.label == entity]
     # By document in order of appearance, which is the order the official evaluation adds in.

@@ -12,11 +12,11 @@ from safetensors.torch import load_file, save_file
 from clinner_spacy.checkpoints.relations import load_relations
 from clinner_spacy.encoders.settings import EncoderSettings
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.relations.candidates import Limits, Place, find_candidates
+from clinner_spacy.relations.candidates import Limits, WordSpan, find_candidates
 from tests.tiny import save_encoder, save_relations
 
 DOC = spacy.blank("es")("Tratamiento con enalapril por hipertensión.")
-PAIRS = [find_candidates(DOC, [Place(2, 3, "CHE"), Place(4, 5, "DIS")], Limits())]
+PAIRS = [find_candidates(DOC, [WordSpan(2, 3, "CHE"), WordSpan(4, 5, "DIS")], Limits())]
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -71,10 +72,11 @@ def test_bad_input_ends_in_one_sentence_and_writes_nothing(brat: Path, multiclin
         ((tmp_path / "empty", out), "no annotation in a known layout"),
         ((tmp_path / "plain", out), "no annotation in a known layout"),
         ((tmp_path / "empty", out, "--format", "brat"), "holds no .txt file"),
-        ((brat, out, "--labels", "SINTOMAS=SYMPTOM"), "labelled SINTOMAS: there are SINTOMA, X"),
+        ((brat, out, "--labels", "SINTOMAS=SYMPTOM"), "labelled SINTOMAS: there are 2 others, the nearest is SINTOMA"),
         ((brat, out, "--labels", "SINTOMA"), "--labels SINTOMA is not of the form OLD=NEW"),
         ((brat, out, "--only", "DRUG"), "labelled DRUG"),
-        ((brat, tmp_path / "o.txt"), "must end in .spacy"),
+        ((brat, tmp_path / "o.txt"), "ends in .txt"),
+        ((brat, tmp_path / "o.tsv"), "must end in .spacy"),
         ((brat, tmp_path / "no" / "o.spacy"), "cannot be written"),
         ((multiclin, out, "--task", "drug"), "has no task drug: it has disease"),
         ((multiclin.parent, out, "--format", "multiclin"), "give one of its splits: c-train"),
@@ -88,3 +90,32 @@ def test_bad_input_ends_in_one_sentence_and_writes_nothing(brat: Path, multiclin
     (brat / "a.txt").write_bytes(b"\xff")
     assert "a.txt is not UTF-8" in convert(brat, out).output
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    (folder / os.fsdecode(b"x\xff.txt")).write_text("gripe")
+    (folder / os.fsdecode(b"x\xff.ann")).write_text("T1\tX 0 5\tgripe\n")
+    result = convert(folder, folder / "o.spacy")
+    assert result.exit_code == 0 and "caf\\udce9" in result.output
+    assert [doc.user_data["clinner_name"] for doc in docs(folder / "o.spacy")] == ["x\\xff"]
+    (folder / os.fsdecode(b"x\xff.ann")).write_text("998877 Juan")
+    result = convert(folder, folder / "p.spacy")
+    assert result.exit_code == 1 and "line 1: not a line" in result.output and "Juan" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("note.txt", "998877 Juan\nfiebre alta\n"),
+        ("a.csv", "ner,token\nJuan,O\n998877,B-X\n"),
+        ("a.conll", "O Juan\nO 998877\nfiebre B-X\n"),
+        ("a.tsv", "0\tJuan\t998877\t1\n"),
+    ],
+)
+def test_errors_show_no_text(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+    result = convert(tmp_path / name, tmp_path / "o.spacy", "--only", "SYMPTOM")
+    assert result.exit_code == 1 and result.output.count("\n") == 1
+    assert not any(word in result.output for word in ("Juan", "998877", "fiebre", "alta"))

@@ -39,5 +39,15 @@ def test_errors_are_one_sentence(tables: list[str]) -> None:
     Path(tables[1]).write_text(HEADER + "a\tDISEASE\t8\t8\tt\n")
     result = CliRunner().invoke(app, ["evaluate", *tables])
     assert result.exit_code == 1
-    assert "pred.tsv, line 2: end_span 8 is not behind start_span 8" in result.output
+    assert "pred.tsv, line 2: the end_span is not behind the start_span" in result.output
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    "row", ["Juan\t0\t8\tfiebre\n", "a\t0\t998877\tJuan\tfiebre\n", "a\tJuan\t998877\t5\tX\n", "a\tJuan\t0\t5\tX\n"]
+)
+def test_shifted_columns_show_no_text(tables: list[str], row: str) -> None:
+    Path(tables[1]).write_text(HEADER + row)
+    result = CliRunner().invoke(app, ["evaluate", tables[1], tables[1], "--entity", "SYMPTOM"])
+    assert result.exit_code == 1 and result.output.count("\n") == 1
+    assert not any(word in result.output for word in ("Juan", "998877", "fiebre"))

@@ -43,7 +43,7 @@ def test_a_directory_tree(run: Run, tmp_path: Path) -> None:
     result = run("predict", tmp_path / "in", tmp_path / "out.tsv")
     assert result.exit_code == 0, result.output
     assert result.output == ""  # no bar where there is no terminal
-    assert rows(tmp_path / "out.tsv") == [(name, *found) for name in "ab" for found in FOUND]
+    assert rows(tmp_path / "out.tsv") == [(name, *found) for name in ("b", "deep/er/a") for found in FOUND]
 
 
 def test_one_file_and_standard_input(run: Run, tmp_path: Path) -> None:
@@ -69,25 +69,26 @@ def test_brat(run: Run, tmp_path: Path) -> None:
     write(tmp_path / "in", {"deep/note.txt": text})
     result = run("predict", tmp_path / "in", tmp_path / "out", "--format", "brat", "--task", "symptom")
     assert result.exit_code == 0, result.output
-    assert (tmp_path / "out/note.txt").read_bytes() == text.encode()
-    assert (tmp_path / "out/note.ann").read_text() == "T1\tSYMPTOM 14 20\tfiebre\n"
+    assert (tmp_path / "out/deep/note.txt").read_bytes() == text.encode()
+    assert (tmp_path / "out/deep/note.ann").read_text() == "T1\tSYMPTOM 14 20\tfiebre\n"
     again = run("predict", tmp_path / "in", tmp_path / "out", "--format", "brat")
     assert again.exit_code == 1 and "exists already" in again.output
 
 
 def test_task_and_threshold(run: Run, tmp_path: Path) -> None:
     write(tmp_path, {"note.txt": TEXT})
-    run("predict", tmp_path / "note.txt", tmp_path / "out.tsv", "--task", "disease")
+    run("predict", tmp_path / "note.txt", tmp_path / "out.tsv", "--task", "Disease")
     assert [row[1] for row in rows(tmp_path / "out.tsv")] == ["DISEASE"]
-    run("predict", tmp_path / "note.txt", tmp_path / "out.tsv", "--threshold", "1")
+    run("predict", tmp_path / "note.txt", tmp_path / "out.tsv", "--threshold", "1", "--overwrite")
     assert rows(tmp_path / "out.tsv") == []
 
 
-def test_another_language_keeps_the_weights(run: Run, tmp_path: Path) -> None:
+def test_another_language_keeps_the_weights_and_warns(run: Run, saved: Path, tmp_path: Path) -> None:
     write(tmp_path, {"note.txt": TEXT})
     result = run("predict", tmp_path / "note.txt", tmp_path / "out.tsv", "--lang", "en")
     assert result.exit_code == 0, result.output
     assert rows(tmp_path / "out.tsv") == [("note", *found) for found in FOUND]
+    assert result.stderr == f"Warning: {saved} was made for es; nothing is known of how it reads en.\n"
 
 
 def test_words_at_white_space_give_what_the_publisher_gives(run: Run, golden: Path, tmp_path: Path) -> None:
@@ -109,9 +110,14 @@ def test_processes_agree(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("texts", "args", "told"),
     [
-        ({"a/x.txt": "", "b/x.txt": ""}, (), ("a/x.txt", "b/x.txt", "rename one")),
+        ({"a/x.txt": "", "a/x.TXT": ""}, (), ("a/x.txt", "a/x.TXT", "rename one")),
         ({"notes.md": ""}, (), ("holds no .txt file",)),
-        ({"a.txt": TEXT, "b.txt": b"tos \xff"}, (), ("b.txt", "not UTF-8", "position 4")),
+        ({"b.txt": b"tos \xff"}, (), ("b.txt", "not UTF-8", "position 4")),
+        ({"a.txt": b"\xff", "b.txt": b"tos \xff"}, (), ("None of the 2 texts", "b.txt", "not UTF-8")),
+        ({"a.txt": TEXT}, ("--device", "cpu"), ("--device cpu", "has none")),
+        ({"a.txt": TEXT}, ("--precision", "bf16"), ("--precision bf16", "has none")),
+        ({"a.txt": TEXT}, ("--encoding", "klingon"), ("--encoding klingon", "cp1252")),
+        ({"a.txt": TEXT}, ("--encoding", "hex"), ("--encoding hex",)),
         ({"a.txt": TEXT}, ("--task", "drug"), ("no task 'drug'", "disease, procedure, symptom")),
         ({"a.txt": TEXT}, ("--lang", "zz"), ("--lang zz is no language",)),
         ({"a.txt": TEXT}, ("--base-model", "x"), ("saved pipeline",)),
@@ -136,8 +142,8 @@ def test_standard_input_that_is_not_utf8(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_failure_leaves_the_old_table(run: Run, tmp_path: Path) -> None:
-    write(tmp_path, {"out.tsv": "old", "in/a.txt": TEXT, "in/b.txt": b"\xff"})
-    assert run("predict", tmp_path / "in", tmp_path / "out.tsv").exit_code == 1
+    write(tmp_path, {"out.tsv": "old", "in/a.txt": b"\xff"})
+    assert run("predict", tmp_path / "in", tmp_path / "out.tsv", "--overwrite").exit_code == 1
     assert (tmp_path / "out.tsv").read_text() == "old"
     assert nothing_else(tmp_path, "in", "out.tsv")
 

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from clinner_spacy.cli import app
 from clinner_spacy.cli.annotate import AnnotatedText, Found
-from clinner_spacy.cli.relations import FoundRelation, render_relations
+from clinner_spacy.cli.relations import render_relations
 from clinner_spacy.corpora.brat import read_brat
 from tests.pipeline.conftest import tagger, train
 from tests.pipeline.test_clinical_relations import SPAN_PAIRS, gold
@@ -80,9 +80,8 @@ def test_render_lists_relations(model, notes, tmp_path):
 
 
 def test_what_is_drawn_is_escaped():
-    text = AnnotatedText(
-        "x", "<b>\x00 &", [Found(0, 4, "<L>", 1), Found(5, 6, "B", 1)], [FoundRelation(0, 1, "<R>", 0.5)]
-    )
+    relation = {"head": 0, "tail": 1, "label": "<R>", "score": 0.5}
+    text = AnnotatedText("x", "<b>\x00 &", [Found(0, 4, "<L>", 1), Found(5, 6, "B", 1)], [relation])
     html = "".join(render_relations(text))
     assert "<b>" not in html and "<L>" not in html and "<R>" not in html and "\x00" not in html
     assert "&lt;b&gt;" in html and 'title="0.50"' in html

@@ -57,7 +57,7 @@ def test_labels_renamed_chosen_and_put_into_one_task(folder: Path) -> None:
     assert (report.left_out, report.relations_lost, a.relations) == ({"Drug": 1}, 1, [])
     _, a = read_brat(folder, task="all")
     assert [mention.id for mention in a.mentions["all"]] == ["T1", "T2", "T3"]
-    with pytest.raises(ClinnerError, match="labelled Sympton: there are Drug, Symptom"):
+    with pytest.raises(ClinnerError, match="labelled Sympton: there are 2 others, the nearest is Symptom"):
         list(read_brat(folder, labels={"Sympton": "SYMPTOM"}))
 
 
@@ -86,9 +86,11 @@ def test_writing_cuts_at_line_ends_and_numbers_mentions_without_ids(tmp_path: Pa
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("T1\tX 0 99\ta", "0 to 99 lies outside the 4 characters"),
-        ("T1\tX 2 2\ta", "2 to 2 lies outside"),
-        ("T1\tX zero 2\ta", "not a line of brat standoff"),
+        ("T1\tX 0 99\ta", "offsets are empty or lie outside the 4 characters"),
+        ("T1\tX 2 2\ta", "offsets are empty or lie outside"),
+        ("T1\tX zero 2\ta", "an offset is not a whole number"),
+        ("T1\tX 0_1 2\ta", "an offset is not a whole number"),
+        ("T1\t 0 2\ta", "the label is empty"),
         ("T1", "not a line of brat standoff"),
         ("Patient text", "not a line of brat standoff"),
         ("R1\tX Arg1:T1", "not a line of brat standoff"),
@@ -142,3 +144,42 @@ def test_lines_that_brat_does_not_write(tmp_path, line, why):
     (tmp_path / "a.ann").write_text(f"T1\tD 0 3\tuno\n{line}\n")
     with pytest.raises(ClinnerError, match=rf"a\.ann, line 2: .*{why}"):
         list(read_brat(tmp_path))
+
+
+def test_line_ends_and_a_mark_in_the_annotation(folder: Path) -> None:
+    (wanted,) = [d for d in read_brat(folder) if d.name == "sub/a"]
+    for end in ("\r\n", "\r"):
+        (folder / "sub" / "a.ann").write_bytes(("\ufeff" + ANN.replace("\n", end)).encode())
+        (found,) = [d for d in read_brat(folder) if d.name == "sub/a"]
+        assert (found.mentions, found.relations) == (wanted.mentions, wanted.relations)
+
+
+def test_labels_that_brat_cannot_hold(tmp_path: Path) -> None:
+    spaced = Document("d", "uno dos", {"x": [Mention("My Label", ((0, 3),), "T1"), Mention("Y", ((4, 7),), "T2")]})
+    spaced.relations = [Relation("part of", "T1", "T2")]
+    write_brat(tmp_path / "out", [spaced])
+    (document,) = read_brat(tmp_path / "out", task="x")
+    assert [m.label for m in document.mentions["x"]] == ["My_Label", "Y"]
+    assert document.relations == [Relation("part_of", "T1", "T2")]
+    for name, label in (("d", "a\tb"), ("d", "a\nb"), ("d", ""), ("a\tb", "X"), ("a\x00b", "X")):
+        with pytest.raises(ClinnerError, match=r"name|label"):
+            write_brat(tmp_path / "bad", [Document(name, "uno", {"x": [Mention(label, ((0, 3),))]})])
+    assert not (tmp_path / "bad").exists()
+
+
+def test_a_label_named_as_the_group_of_all_spans(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("uno")
+    (tmp_path / "a.ann").write_text("T1\tSC 0 3\tuno\n")
+    with pytest.raises(ClinnerError, match="--labels SC=OTHER"):
+        list(read_brat(tmp_path))
+    (document,) = read_brat(tmp_path, labels={"SC": "SCALE"})
+    assert list(document.mentions) == ["scale"]
+
+
+def test_links_are_followed_and_dead_ones_refused(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "sub").symlink_to(folder / "sub")
+    assert [d.name for d in read_brat(tmp_path / "linked")] == ["sub/a"]
+    (tmp_path / "linked" / "x.ann").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ClinnerError, match=r"x\.ann cannot be read"):
+        list(read_brat(tmp_path / "linked"))

@@ -56,10 +56,13 @@ def test_a_folder_labels_and_task(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("a B-X\nb\n", "line 2: a token without a tag"),
-        ("a\tB-X\t0\t1\nb\tO\t0\t1\n", "line 2: the token starts at 0, the one before it ends at 1"),
-        ("a\tB-X\t0\t2\n", "line 1: the token has 1 characters but 0 to 2 holds 2"),
-        ("a\tB-X\t9999999999\t10000000000\n", "line 1: the token starts at"),
-        ("a B-X\nb E-X\nc L-X\n", "tags .* mix the prefixes"),
+        ("a\tB-X\t0\t1\nb\tO\t0\t1\n", "line 2: the token starts before the one before it ends"),
+        ("a\tB-X\t0\t2\n", "line 1: from start to end is not the length of the token, 1"),
+        ("a\tB-X\t9999999999\t10000000000\n", "line 1: the token starts too far"),
+        ("a B-X\nb E-X\nc L-X\n", "tags mix the prefixes"),
+        ("Ana O\nfiebre 998877\ntos B-X\n", "1 of 3 distinct tags are none of the schemes"),
+        ("a\tB-X\t0\t1\nb\tO\t2\n", "line 2: no start and end, which other lines have"),
+        ("a\tB-X\t0\t" + "9" * 5000, "holds|schemes"),
         ("a\t\n", "line 1: the tag is empty"),
         ("", "holds no tokens"),
         ("\n\n", "holds no tokens"),
@@ -76,6 +79,10 @@ def test_bad_rows_are_refused(tmp_path: Path, content: str, message: str) -> Non
         ("a,b\n", "needs a first line"),
         ("token,ner\na\n", "line 2: 1 cells under 2 columns"),
         ("token,ner,start,end\na,O,x,1\n", "line 2: an offset is not a whole number"),
+        ("token,ner,start\na,O,1\n", "one of the columns start,end"),
+        ('"a,token,ner,b"\n1,a,O,2\n', "needs a first line"),
+        ('token,ner\n",O\na,B-X\n', "line 2: a quotation mark is opened and not closed"),
+        ('token,ner\n",O\na",B-X\n', "line 2: a quotation mark is opened and not closed"),
     ],
 )
 def test_bad_csv_is_refused(tmp_path: Path, content: str, message: str) -> None:

@@ -54,10 +54,10 @@ def test_text_beside_the_offsets_is_compared(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([("a", "X", 0, 9, "abc")], r"C-train-x.tsv, line 2: 0 to 9 lies outside the 3 characters of a"),
-        ([("a", "X", -1, 2, "ab")], "C-train-x.tsv, line 2: -1 to 2 lies outside"),
-        ([("a", "X", 0, 1, "a"), ("z", "X", 0, 1, "a")], "C-train-x.tsv, line 3: there is no z.txt"),
-        ([("a", "X", 2, 1, "a")], "C-train-x.tsv, line 2: end_span 1 is not behind"),
+        ([("a", "X", 0, 9, "abc")], "C-train-x.tsv, line 2: start_span to end_span lies outside the 3 characters of a"),
+        ([("a", "X", -1, 2, "ab")], "C-train-x.tsv, line 2: start_span to end_span lies outside"),
+        ([("a", "X", 0, 1, "a"), ("z", "X", 0, 1, "a")], "C-train-x.tsv, line 3: the filename is that of no text"),
+        ([("a", "X", 2, 1, "a")], "C-train-x.tsv, line 2: the end_span is not behind"),
     ],
 )
 def test_rows_that_do_not_fit_are_refused(tmp_path: Path, rows: Rows, message: str) -> None:
@@ -110,6 +110,18 @@ def test_a_table_that_fails_half_way_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ClinnerError, match="stop"):
         write_multiclin_tsv(tmp_path / "out.tsv", documents())
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("name", "label"), [("a\tb", "X"), ("a\rb", "X"), ("a", "X\nY"), ("a", "")])
+def test_names_and_labels_that_break_a_table_are_refused(tmp_path: Path, name: str, label: str) -> None:
+    with pytest.raises(ClinnerError, match="control character"):
+        write_multiclin_tsv(tmp_path / "t.tsv", [Document(name, "uno", {"x": [Mention(label, ((0, 1),))]})])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_task_named_as_the_group_of_all_spans(tmp_path: Path) -> None:
+    with pytest.raises(ClinnerError, match="task sc has the name"):
+        read_multiclin(split(tmp_path, {"sc": {"a": "abc"}}, {}))
 
 
 @pytest.mark.corpus

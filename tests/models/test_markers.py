@@ -20,7 +20,7 @@ from clinner_spacy.encoders.pieces import PieceTokenizer
 from clinner_spacy.encoders.settings import EncoderSettings
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.models import markers
-from clinner_spacy.relations.candidates import Limits, Place, find_candidates
+from clinner_spacy.relations.candidates import Limits, WordSpan, find_candidates
 from clinner_spacy.relations.marked import choose, mark
 from tests.tiny import save_relations
 
@@ -31,13 +31,13 @@ CODE = {"DRUG": "CHE", "DIS": "DIS", "PATIENT": "LIV"}
 
 #: Nested, overlapping, on the same words, subject before and after its object, at the sentence's edges.
 SPANS = [
-    Place(0, 1, "PATIENT"),
-    Place(5, 7, "DIS"),
-    Place(5, 9, "DIS"),
-    Place(6, 8, "DRUG"),
-    Place(6, 8, "DIS"),
-    Place(12, 13, "DRUG"),
-    Place(15, 16, "DIS"),
+    WordSpan(0, 1, "PATIENT"),
+    WordSpan(5, 7, "DIS"),
+    WordSpan(5, 9, "DIS"),
+    WordSpan(6, 8, "DRUG"),
+    WordSpan(6, 8, "DIS"),
+    WordSpan(12, 13, "DRUG"),
+    WordSpan(15, 16, "DIS"),
 ]
 
 
@@ -57,7 +57,7 @@ class Direct:
         encoder = {k.split(".", 1)[1]: v for k, v in self.state.items() if not k.startswith(("layer_norm", "linear"))}
         self.encoder.load_state_dict(encoder)
 
-    def __call__(self, words: list[str], head: Place, tail: Place) -> torch.Tensor:
+    def __call__(self, words: list[str], head: WordSpan, tail: WordSpan) -> torch.Tensor:
         marked = self.words(words, head, tail)
         encoding = self.tokenizer.encode(marked, is_pretokenized=True)
         tokens = encoding.tokens
@@ -72,7 +72,7 @@ class Direct:
         x = torch.nn.functional.layer_norm(x, x.shape, self.state["layer_norm.weight"], self.state["layer_norm.bias"])
         return self.state["linear.weight"] @ x + self.state["linear.bias"]
 
-    def words(self, words: list[str], head: Place, tail: Place) -> list[str]:
+    def words(self, words: list[str], head: WordSpan, tail: WordSpan) -> list[str]:
         """Closing markers before opening ones, of two together the inner closes first and the outer opens first."""
         outer_first = [("S", head), ("O", tail)]
         if tail.end - tail.start > head.end - head.start:
@@ -89,7 +89,7 @@ def test_logits_are_those_of_a_direct_implementation(folder):
     loaded = load_relations(str(folder), types=CODE, settings=EncoderSettings(precision="fp32", batch_tokens=200))
     before = Doc(NLP.vocab, words=["Refiere", "disnea", "."])
     doc = Doc(NLP.vocab, words=[*WORDS, "Sin", "dolor", "."], sent_starts=[n in (0, 16) for n in range(19)])
-    places = [*SPANS, Place(17, 18, "DIS"), Place(16, 19, "PATIENT")]
+    places = [*SPANS, WordSpan(17, 18, "DIS"), WordSpan(16, 19, "PATIENT")]
     candidates = [find_candidates(before, [], Limits()), find_candidates(doc, places, Limits())]
     logits = loaded.model.predict(candidates)
     direct = Direct(folder)
@@ -99,7 +99,7 @@ def test_logits_are_those_of_a_direct_implementation(folder):
         inside = head.start < 16
         offset = 0 if inside else 16
         words = WORDS if inside else ["Sin", "dolor", "."]
-        moved = [Place(p.start - offset, p.end - offset, p.label) for p in (head, tail)]
+        moved = [WordSpan(p.start - offset, p.end - offset, p.label) for p in (head, tail)]
         assert np.allclose(row, direct(words, *moved), atol=1e-4), (head, tail)
 
 
@@ -124,10 +124,10 @@ def test_a_long_sentence_is_read_in_a_window_around_the_pair(folder, lengths):
     doc = Doc(NLP.vocab, words=words, sent_starts=[n == 0 for n in range(len(words))])
     assert set(loaded.model.shims[0].encoder.pieces([doc], 64).counts) == {1}
     at = before, before + gap + 1
-    places = [Place(n, n + 1, label) for n, label in zip(at, ("DRUG", "DIS"), strict=True)]
+    places = [WordSpan(n, n + 1, label) for n, label in zip(at, ("DRUG", "DIS"), strict=True)]
     logits = loaded.model.predict([find_candidates(doc, places, Limits(None))])
     kept = WINDOWS[lengths]
-    moved = [Place(kept.index(p.start), kept.index(p.start) + 1, p.label) for p in places]
+    moved = [WordSpan(kept.index(p.start), kept.index(p.start) + 1, p.label) for p in places]
     direct = Direct(folder)
     for row, pair in zip(logits, (moved, moved[::-1]), strict=True):
         assert np.allclose(row, direct([words[n] for n in kept], *pair), atol=1e-4)
@@ -136,14 +136,14 @@ def test_a_long_sentence_is_read_in_a_window_around_the_pair(folder, lengths):
 def test_spans_longer_than_the_window_keep_their_markers(folder):
     loaded = load_relations(str(folder), types=CODE, settings=EncoderSettings(precision="fp32"))
     doc = Doc(NLP.vocab, words=["dolor"] * 400, sent_starts=[n == 0 for n in range(400)])
-    found = find_candidates(doc, [Place(0, 400, "DIS"), Place(100, 300, "DRUG")], Limits())
+    found = find_candidates(doc, [WordSpan(0, 400, "DIS"), WordSpan(100, 300, "DRUG")], Limits())
     assert np.isfinite(loaded.model.predict([found])).all()
 
 
 def test_a_span_without_pieces_still_has_its_markers(folder):
     loaded = load_relations(str(folder), types=CODE, settings=EncoderSettings(precision="fp32"))
     doc = Doc(NLP.vocab, words=["dolor", "\u200b", "tos"])
-    found = find_candidates(doc, [Place(0, 1, "DIS"), Place(1, 2, "DRUG"), Place(2, 3, "DIS")], Limits())
+    found = find_candidates(doc, [WordSpan(0, 1, "DIS"), WordSpan(1, 2, "DRUG"), WordSpan(2, 3, "DIS")], Limits())
     logits = loaded.model.predict([found])
     assert logits.shape == (6, 2) and np.isfinite(logits).all()
 
@@ -155,7 +155,7 @@ def test_markers_stand_around_the_pieces_of_their_spans(data):
     at = np.concatenate([[0], np.cumsum(counts)])
     ids = np.arange(at[-1]) + 100
     starts = data.draw(st.tuples(*[st.integers(0, len(counts) - 1)] * 2))
-    head, tail = (Place(s, data.draw(st.integers(s + 1, len(counts))), "A") for s in starts)
+    head, tail = (WordSpan(s, data.draw(st.integers(s + 1, len(counts))), "A") for s in starts)
     size = data.draw(st.integers(8, 40))
     marked = mark(ids, at, head, tail, {"A": [0, 1, 2, 3]}, size)
     assert len(marked.ids) == min(size, len(ids) + 4)
@@ -214,7 +214,7 @@ def test_learns_and_its_gradient_reaches_the_encoder(folder):
 class TestErrors:
     def test_unknown_types_are_refused_with_those_there_are(self, folder):
         loaded = load_relations(str(folder))
-        found = find_candidates(Doc(NLP.vocab, words=WORDS), [Place(0, 1, "Date"), Place(1, 2, "DIS")], Limits())
+        found = find_candidates(Doc(NLP.vocab, words=WORDS), [WordSpan(0, 1, "Date"), WordSpan(1, 2, "DIS")], Limits())
         with pytest.raises(ClinnerError, match=r"'Date'.*CHE, DIS, LIV"):
             loaded.model.predict([found])
         with pytest.raises(ClinnerError, match=r"'DRUG' .code 'XXX'.*CHE, DIS, LIV"):

@@ -88,11 +88,12 @@ def test_bare_labels_are_spans() -> None:
         ["DRUG", "DOSE"],
     ],
 )
-def test_tags_of_no_scheme_are_refused_by_name(tags: list[str]) -> None:
-    with pytest.raises(ClinnerError, match=sorted(tags)[0]):
+def test_tags_of_no_scheme_are_refused_without_showing_them(tags: list[str]) -> None:
+    with pytest.raises(ClinnerError, match="scheme") as error:
         scheme_of(tags)
+    assert not any(tag in str(error.value) for tag in tags if len(tag) > 1)
 
 
 def test_a_tag_outside_the_scheme_is_refused() -> None:
-    with pytest.raises(ClinnerError, match="E-X"):
+    with pytest.raises(ClinnerError, match="none of the BIO scheme"):
         spans_of(["B-X", "E-X"], "BIO")

@@ -16,7 +16,8 @@ from clinner_spacy.errors import ClinnerError
 from tests.tiny import save_relations, save_tagger
 
 NER, RELATIONS = "multiclin_ner", "clinical_relations"
-KEPT = {NER: {"tasks", "about", "architecture"}, RELATIONS: {"labels", "null", "pairs", "architecture"}}
+KEPT = {NER: {"tasks", "about", "architecture", "calibration"}, RELATIONS: {"labels", "null", "pairs", "architecture"}}
+OPTIONAL = {"about", "calibration"}
 GONE = object()
 
 
@@ -49,12 +50,13 @@ def test_the_files(pipelines: dict[str, Language], tmp_path: Path, name: str) ->
 @pytest.mark.parametrize(
     ("name", "changes", "message"),
     [
-        *((name, {key: GONE}, "is damaged (KeyError)") for name in KEPT for key in sorted(KEPT[name] - {"about"})),
+        *((name, {key: GONE}, "is damaged (KeyError)") for name in KEPT for key in sorted(KEPT[name] - OPTIONAL)),
         (NER, {"tasks": ["DISEASE"]}, "is damaged"),
         (NER, {"tasks": None}, "is damaged"),
         (NER, {"tasks": {"disease": "DISEASE"}}, "is damaged"),
         (NER, {"tasks": {"disease": [1]}}, "is damaged"),
         (NER, {"about": 5}, "is damaged"),
+        *((NER, {"calibration": saved}, "is damaged") for saved in (5, {"entity": [1, 1]}, {"gone": [1, 1, 0]})),
         (NER, {"tasks": {"disease": ["DISEASE", "SYNDROME"]}}, "scores 3 tags where its tasks need 5"),
         (RELATIONS, {"labels": "Has_Dose"}, "is damaged"),
         (RELATIONS, {"labels": [1, 2]}, "is damaged"),

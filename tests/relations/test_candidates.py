@@ -7,18 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc
 
-from clinner_spacy.relations.candidates import Limits, Place, find_candidates, sentence_numbers
+from clinner_spacy.relations.candidates import Limits, WordSpan, find_candidates, sentence_numbers
 
 NLP = spacy.blank("es")
 WORDS = ["Toma", "un", "gramo", "de", "paracetamol", ".", "Sin", "fiebre", "."]
 
 
-def pairs(doc: Doc, spans: list[Place], limits: Limits) -> list[tuple[int, int]]:
+def pairs(doc: Doc, spans: list[WordSpan], limits: Limits) -> list[tuple[int, int]]:
     found = find_candidates(doc, spans, limits)
     return list(zip(found.heads.tolist(), found.tails.tolist(), strict=True))
 
 
-def plainly(doc: Doc, spans: list[Place], limits: Limits) -> list[tuple[int, int]]:
+def plainly(doc: Doc, spans: list[WordSpan], limits: Limits) -> list[tuple[int, int]]:
     """Every pair of spans looked at by itself."""
     sentences = sentence_numbers(doc).tolist()
     kept = []
@@ -34,7 +34,7 @@ def plainly(doc: Doc, spans: list[Place], limits: Limits) -> list[tuple[int, int
 
 
 places = st.tuples(st.integers(0, 19), st.integers(1, 6), st.sampled_from("ABC")).map(
-    lambda p: Place(p[0], min(20, p[0] + p[1]), p[2])
+    lambda p: WordSpan(p[0], min(20, p[0] + p[1]), p[2])
 )
 limits = st.builds(
     Limits,
@@ -59,13 +59,13 @@ def test_sentences_end_at_punctuation_where_the_doc_has_none():
 
 def test_nested_overlapping_and_same_words_are_pairs():
     doc = Doc(NLP.vocab, words=WORDS)
-    spans = [Place(1, 5, "A"), Place(2, 3, "B"), Place(2, 3, "C"), Place(4, 6, "D")]
+    spans = [WordSpan(1, 5, "A"), WordSpan(2, 3, "B"), WordSpan(2, 3, "C"), WordSpan(4, 6, "D")]
     assert len(pairs(doc, spans, Limits())) == 12
 
 
 def test_a_text_without_sentence_ends_has_pairs_in_proportion_to_its_words():
     doc = Doc(NLP.vocab, words=["x"] * 20000)
-    spans = [Place(n, n + 1, "A") for n in range(0, 20000, 2)]
+    spans = [WordSpan(n, n + 1, "A") for n in range(0, 20000, 2)]
     found = find_candidates(doc, spans, Limits(max_distance=20))
     assert len(found.heads) < 25 * len(spans)
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc
 
-from clinner_spacy.relations.candidates import Limits, Place, find_candidates
+from clinner_spacy.relations.candidates import Limits, WordSpan, find_candidates
 from clinner_spacy.relations.features import N_FEATURES, pair_features
 from tests.relations.test_candidates import places
 
@@ -31,12 +31,12 @@ def test_features_tell_order_types_and_words_apart_and_not_the_place_in_the_text
     words = ["a", "de", "b", ".", "a", "de", "b", ".", "b", "de", "a", "."]
     doc = Doc(NLP.vocab, words=words)
     spans = [
-        Place(0, 1, "A"),
-        Place(2, 3, "B"),
-        Place(4, 5, "A"),
-        Place(6, 7, "B"),
-        Place(8, 9, "B"),
-        Place(10, 11, "A"),
+        WordSpan(0, 1, "A"),
+        WordSpan(2, 3, "B"),
+        WordSpan(4, 5, "A"),
+        WordSpan(6, 7, "B"),
+        WordSpan(8, 9, "B"),
+        WordSpan(10, 11, "A"),
     ]
     found = find_candidates(doc, spans, Limits(pairs=frozenset({("A", "B")})))
     _, features = pair_features(found)
@@ -50,5 +50,5 @@ def test_features_tell_order_types_and_words_apart_and_not_the_place_in_the_text
 
 def test_columns_do_not_share_rows():
     doc = Doc(NLP.vocab, words=["a", "b"])
-    found = find_candidates(doc, [Place(0, 1, "A"), Place(1, 2, "A")], Limits())
+    found = find_candidates(doc, [WordSpan(0, 1, "A"), WordSpan(1, 2, "A")], Limits())
     assert len(np.unique(pair_features(found)[1])) > N_FEATURES

@@ -103,5 +103,5 @@ def test_one_label_alone_and_an_unknown_one() -> None:
     gold = [SpanRow("a", "X", 0, 4), SpanRow("a", "Y", 5, 9)]
     result = evaluate(gold, gold[:1], entity="Y")
     assert (result["entity"], result["strict"]["fn"], result["strict"]["tp"]) == ("Y", 1, 0)
-    with pytest.raises(ClinnerError, match="labelled Z: there are X, Y"):
+    with pytest.raises(ClinnerError, match="labelled Z: there are 2 others"):
         evaluate(gold, gold, entity="Z")

@@ -31,12 +31,16 @@ def test_a_header_alone_is_an_empty_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("a\tX\t0\t4\tt\na\tX\t4\t4\tt\n", "line 3: end_span 4 is not behind start_span 4"),
-        ("a\tX\t0\tfour\tt\n", "line 2: an offset is not a whole number: 'four'"),
-        ("a\tX\t\t4\tt\n", "line 2: an offset is not a whole number: ''"),
-        ("a\tX\t0.5\t4\tt\n", "line 2: an offset is not a whole number"),
-        ("a\tX\t1_0\t40\tt\n", "line 2: an offset is not a whole number"),
-        ("a\tX\t0\t" + "9" * 30 + "\tt\n", "line 2: the offset .* is larger"),
+        ("a\tX\t0\t4\tt\na\tX\t4\t4\tt\n", "line 3: the end_span is not behind the start_span"),
+        ("a\tX\t0\tfour\tt\n", "line 2: the end_span is not a whole number"),
+        ("a\tX\t\t4\tt\n", "line 2: the start_span is not a whole number"),
+        ("a\tX\t0.5\t4\tt\n", "line 2: the start_span is not a whole number"),
+        ("a\tX\t1_0\t40\tt\n", "line 2: the start_span is not a whole number"),
+        ("a\tX\t0\t" + "9" * 30 + "\tt\n", "line 2: the end_span is larger"),
+        ("a\tX\t0\t" + "9" * 5000 + "\tt\n", "line 2: the end_span is larger"),
+        ("a\tX\t\x1c5\t9\tt\n", "line 2: the start_span is not a whole number"),
+        ('a\t"X\tY"\t0\t4\tt\n', "line 2: the label holds a tab"),
+        ('"a\nb"\tX\t0\t4\tt\n', "line 2: the filename holds a tab"),
         ("a\t\t0\t4\tt\n", "line 2: the label is empty"),
         ("\tX\t0\t4\tt\n", "line 2: the filename is empty"),
         ("a\tX\t0\n", "line 2: 3 cells under 5 columns"),
@@ -68,3 +72,10 @@ def test_rows_swallowed_by_a_quotation_mark_are_told(tmp_path: Path, caplog: pyt
         found = read_spans(path)
     assert found == [SpanRow("a", "X", 0, 4), SpanRow("a", "X", 7, 8)]  # as pandas reads it
     assert "lines 2 to 3" in caplog.text
+
+
+def test_a_quotation_mark_left_open_in_the_header(tmp_path: Path) -> None:
+    path = tmp_path / "t.tsv"
+    path.write_text('filename\tlabel\tstart_span\tend_span\ttext\t"more\na\tX\t0\t4\tt\tu\n')
+    with pytest.raises(ClinnerError, match=r"t\.tsv, line 1: a quotation mark is opened and never closed"):
+        read_spans(path)
