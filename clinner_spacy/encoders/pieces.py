@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from spacy.attrs import ORTH
 from spacy.tokens import Doc
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from clinner_spacy.encoders.visible import is_transparent
 
@@ -55,19 +55,19 @@ class PieceTokenizer:
         """The number of pieces in the vocabulary."""
         return self.tokenizer.get_vocab_size()
 
-    def cut(self, texts: Sequence[str]) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Cut whole texts: of each the ids of its pieces, int (n_pieces,), and their characters, int (n_pieces, 2)."""
-        found = self.published.encode_batch(list(texts), add_special_tokens=False)
-        return [
-            (np.asarray(text.ids, dtype=np.int64), np.asarray(text.offsets, dtype=np.int64).reshape(-1, 2))
-            for text in found
-        ]
+    def cut(self, texts: Sequence[str]) -> list[Encoding]:
+        """Cut whole texts, as their publisher's tokenizer does, without special tokens."""
+        return self.published.encode_batch(list(texts), add_special_tokens=False)
 
-    def known(self, docs: Sequence[Doc]) -> Pieces:
-        """The pieces of documents whose words are their ids, in digits."""
+    def known(self, docs: Sequence[Doc], max_pieces: int) -> Pieces:
+        """The pieces of documents whose words name them: their ids in digits, ``"17"`` or ``"17 4 9"``; of a word only
+        the first ``max_pieces`` are kept."""
         words, which = _distinct_words(docs)
-        ids = np.asarray([int(word) for word in words], dtype=np.int64)[which]
-        return Pieces(ids, np.ones_like(ids))
+        ids = [[int(piece) for piece in word.split()[:max_pieces]] for word in words]
+        counts = np.asarray([len(word) for word in ids], dtype=np.int64)
+        starts = np.cumsum(counts) - counts
+        flat = np.asarray([piece for word in ids for piece in word], dtype=np.int64)
+        return Pieces(flat[ragged_range(starts[which], counts[which])], counts[which])
 
     def __call__(self, docs: Sequence[Doc], max_pieces: int) -> Pieces:
         """Cut the words of all documents; of a word only the first ``max_pieces`` pieces are kept."""

@@ -18,9 +18,10 @@ from clinner_spacy.encoders.batches import Batch, fill_batches
 from clinner_spacy.encoders.blocks import every_position, plan_blocks
 from clinner_spacy.encoders.encoder import Encoder, read_encoder
 from clinner_spacy.encoders.hub import fetch_encoder
+from clinner_spacy.encoders.pieces import Pieces
 from clinner_spacy.encoders.settings import EncoderSettings, Precision
 from clinner_spacy.encoders.shim import EncoderShim, backward, shim_of
-from clinner_spacy.encoders.units import Units, Words, checked_words, cut_units
+from clinner_spacy.encoders.units import OF_TEXT, Units, Words, checked_words, cut_units
 from clinner_spacy.encoders.windows import Plan, plan_windows
 from clinner_spacy.errors import ClinnerError
 
@@ -183,7 +184,8 @@ def make_plan(model: Model[Docs, Vectors], docs: Docs, every: bool) -> tuple[Pla
     shim, name, context = shim_of(model), model.attrs["name"], model.attrs["context"]
     encoder = shim.encoder_called(name)
     size, overlap = window_size(shim.settings, encoder, name)
-    pieces = encoder.pieces.known(docs) if model.attrs["words"] == "pieces" else encoder.pieces(docs, size)
+    cut: Callable[[Docs, int], Pieces] = encoder.pieces.known if model.attrs["words"] in OF_TEXT else encoder.pieces
+    pieces = cut(docs, size)
     if context is not None:
         if not 0 <= 2 * context < size:
             raise ClinnerError(f"window={size + encoder.n_special} leaves nothing between contexts of {context} pieces.")
