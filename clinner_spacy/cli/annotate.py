@@ -67,13 +67,16 @@ def _annotated(name: str, doc: Doc, keys: Iterable[str], labels: frozenset[str],
 
 
 def _mentions(doc: Doc, keys: Iterable[str], labels: frozenset[str]) -> list[Found]:
-    """Trimmed mentions; of those that are one after trimming, the best score."""
+    """Trimmed mentions, or exactly what a checkpoint with units of its own tagged; of those that are then one, the best
+    score."""
     best: dict[tuple[int, int, str], float] = {}
     text = doc.text
     for key in keys:
         group = doc.spans.get(key, ())
-        for span, score in zip(group, group.attrs["scores"] if group else (), strict=True):
-            start, end = trim(text, span.start_char, span.end_char)
+        attrs = group.attrs if group else {"scores": ()}
+        exact = attrs.get("characters", [None] * len(group))
+        for span, score, characters in zip(group, attrs["scores"], exact, strict=True):
+            start, end = characters or trim(text, span.start_char, span.end_char)
             if start < end and span.label_ in labels:
                 place = (start, end, span.label_)
                 best[place] = max(float(score), best.get(place, 0.0))
@@ -84,7 +87,12 @@ def _relations(doc: Doc, key: str | None, found: Sequence[Found]) -> list[dict[s
     """Relations between the mentions that are shown."""
     if key is None or not doc._.relations:
         return []
-    spans = [(*trim(doc.text, span.start_char, span.end_char), span.label_) for span in doc.spans[key]]
+    group = doc.spans[key]
+    exact = group.attrs.get("characters", [None] * len(group))
+    spans = [
+        (*(characters or trim(doc.text, span.start_char, span.end_char)), span.label_)
+        for span, characters in zip(group, exact, strict=True)
+    ]
     return relations_between(doc._.relations, spans, [mention[:3] for mention in found])
 
 

@@ -15,13 +15,13 @@ from clinner_spacy.ner.tagset import TagSet
 def resize_heads(model: Model, old: TagSet, new: TagSet) -> None:
     """Give the heads the columns of ``new`` in place; those that ``old`` has keep their weights, others start at zero.
 
-    Raises ClinnerError for published heads that score other tags than B, I and O: they cannot change.
+    Raises ClinnerError for published heads with layers or a CRF, or other tags than B, I and O: they cannot change.
     """
-    if model.attrs["columns"] is not None:
+    if model.attrs["columns"] is not None or model.attrs.get("published"):
         if new.tasks == old.tasks:
             return
         raise ClinnerError(
-            "These heads score other tags than B, I and O and cannot change; train new ones on the encoder."
+            "These published heads cannot change, nor be taken apart; take the checkpoint itself, or train new ones."
         )
     known = {key: n for n, key in enumerate(_column_keys(old))}
     rows = np.asarray([known.get(key, -1) for key in _column_keys(new)], dtype=np.int64)

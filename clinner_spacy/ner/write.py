@@ -17,8 +17,8 @@ def annotate_spans(doc: Doc, found: Sequence[Prediction], key: str) -> None:
     """Add spans to ``doc.spans[key]`` and their scores to its ``attrs["scores"]``, a float32 array in the same order.
 
     What stands there already stays, with its score; a span that stands there with the same label is not added twice.
-    Where units other than the Doc's words were tagged, ``attrs["characters"]`` has the exact [start, end] of every span
-    in characters of the text; two spans may then lie on the same words.
+    Where units other than the Doc's words were tagged, ``attrs["characters"]`` has the exact [start, end] of each span
+    in the text, or None for one from elsewhere, in the same order; two spans may then lie on the same words.
     """
     group = doc.spans.get(key)
     old = list(group) if group is not None else []
@@ -30,10 +30,9 @@ def annotate_spans(doc: Doc, found: Sequence[Prediction], key: str) -> None:
     spans = [Span(doc, p.start, p.end, label=p.label) for p in new]
     attrs = dict(group.attrs) if group is not None else {}
     attrs["scores"] = np.concatenate([scores, np.asarray([p.score for p in new], dtype=np.float32)])
-    if "characters" in attrs or any(p.characters for p in new):
-        exact = attrs.get("characters") or [[span.start_char, span.end_char] for span in old]
-        found_there = [p.characters or (s.start_char, s.end_char) for p, s in zip(new, spans, strict=True)]
-        attrs["characters"] = [*exact, *map(list, found_there)]
+    exact = [list(p.characters) if p.characters else None for p in new]
+    if any(exact) or "characters" in attrs:
+        attrs["characters"] = [*attrs.get("characters", [None] * len(old)), *exact]
     doc.spans[key] = SpanGroup(doc, name=key, spans=[*old, *spans], attrs=attrs)
 
 

@@ -334,7 +334,9 @@ class MultiClinNER(SavedPipe):
         self.load()
         self.calibration.clear()  # it was fitted to other weights
         set_dropout_rate(self.model, drop)
-        scores, backprop = self.model.begin_update([example.predicted for example in examples])
+        docs = [example.predicted for example in examples]
+        units = units_of(self.model, docs)
+        scores, backprop = self.model.begin_update(docs if units is None else [of_doc.doc for of_doc in units])
         loss, gradient = self.get_loss(examples, scores)
         backprop(gradient)
         if sgd is not None:
@@ -345,7 +347,10 @@ class MultiClinNER(SavedPipe):
     def get_loss(self, examples: Iterable[Example], scores: Sequence[Floats2d]) -> tuple[float, list[Floats2d]]:
         """The summed cross entropy of all annotated tasks and its gradient, a matrix a document."""
         tagset, ops = self.tagset, self.model.ops
-        tags = np.concatenate([gold_tags(example, tagset) for example in examples])
+        examples = list(examples)
+        units = units_of(self.model, [example.predicted for example in examples])
+        bounds = [None] * len(examples) if units is None else [of_doc.bounds for of_doc in units]
+        tags = np.concatenate([gold_tags(e, tagset, of_doc) for e, of_doc in zip(examples, bounds, strict=True)])
         lengths = np.asarray([len(score) for score in scores])
         logits = np.concatenate([ops.to_numpy(score) for score in scores])
         tags[np.isnan(logits[:, 0])] = UNKNOWN  # words that the encoder cannot read
