@@ -12,12 +12,11 @@ from typing import Annotated
 import numpy as np
 import srsly
 import typer
-from safetensors import safe_open
-from safetensors.numpy import save
 from spacy.util import load_config, load_model_from_path
 
 from clinner_spacy.checkpoints.pipeline_dir import FACTORY
 from clinner_spacy.files import EMBEDDED, replacing
+from clinner_spacy.models.weights import pack, unpack
 
 
 def main(
@@ -42,11 +41,9 @@ def main(
 
 def halve(path: Path) -> None:
     """Store a safetensors file's float32 tensors as float16; they are float32 again when read."""
-    with safe_open(path, "numpy") as file:
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
-        metadata = file.metadata()
+    tensors, state = unpack(path.read_bytes(), str(path))
     with replacing(path, "wb") as file:
-        file.write(save({key: value.astype(np.float16) for key, value in tensors.items()}, metadata))
+        file.write(pack({key: value.astype(np.float16) for key, value in tensors.items()}, state))
 
 
 if __name__ == "__main__":

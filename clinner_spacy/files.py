@@ -1,4 +1,4 @@
-"""Files: where the package's own lie, writing them so that a reader never sees half of one, finding those of a folder."""
+"""Files: the package's own, writing one so that a reader never sees half of it, finding those below a folder."""
 
 from __future__ import annotations
 

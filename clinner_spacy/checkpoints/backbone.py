@@ -9,6 +9,7 @@ from typing import Any
 import srsly
 
 from clinner_spacy.checkpoints.relations import read_weights
+from clinner_spacy.encoders.torch_files import check_finite
 from clinner_spacy.errors import ClinnerError
 
 #: What a config has that is not the encoder's: it would be saved along with every pipeline, and mean nothing there.
@@ -47,6 +48,7 @@ class Checkpoint:
                 f"{key} in {self.name} is {tuple(value.shape)} of {value.dtype} where {needed} in floating point is "
                 "needed; fetch it again."
             )
+        check_finite({key: value}, self.name)
         return value.float().numpy()
 
     def encoder(self) -> Any:
@@ -56,13 +58,13 @@ class Checkpoint:
         """
         from transformers import AutoConfig
 
-        from clinner_spacy.encoders.encoder import Encoder, build_module, prepared, read_pieces
+        from clinner_spacy.encoders.encoder import Encoder, build_module, plain, read_pieces
 
         prefix, weights = without_prefix(self.weights, self.name)
         fields = {key: value for key, value in self.config.items() if key not in NOT_THE_ENCODERS}
         kind = self.kind(prefix)
         try:
-            config = prepared(AutoConfig.for_model(kind, **fields))
+            config = plain(AutoConfig.for_model(kind, **fields))
         except Exception as error:  # what is in the file may break anything
             raise ClinnerError(
                 f"{self.path / 'config.json'} describes no encoder that transformers knows by itself "

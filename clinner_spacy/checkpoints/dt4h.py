@@ -6,7 +6,6 @@ them maybe under ``model.``. A head has three rows: ``B-X``, ``I-X``, ``O``, wit
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,14 +15,12 @@ from clinner_spacy.checkpoints.loaded import Loaded
 from clinner_spacy.checkpoints.published import about_units, assemble, named
 from clinner_spacy.encoders.hub import fetch_encoder, known_about
 from clinner_spacy.encoders.settings import EncoderSettings
+from clinner_spacy.encoders.torch_files import check_finite, read_state
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.ner.tagset import spelled
 
 #: What the published files were trained from.
 BASE_MODEL = "FacebookAI/xlm-roberta-base"
-
-#: The number that files of torch before 1.6 begin with, inside its pickle.
-OLD_MAGIC = 0x1950A86A20F9469CFC6C.to_bytes(10, "little")
 
 #: Rows of a published head in our order: O, B, I.
 ROWS = [2, 0, 1]
@@ -91,42 +88,6 @@ def load_dt4h(
     return Loaded(model, tasks, architecture, info)
 
 
-def read_state(path: Path) -> dict[str, Any]:
-    """The tensors of a ``.pt`` file by name. Raises ClinnerError if it holds anything but tensors."""
-    import torch
-
-    if not is_torch_file(path):
-        raise ClinnerError(f"{path} is no PyTorch file; fetch it again.")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ClinnerError(
-            f"{path} holds a pickled module or other objects, which could run code when read; where you trust it, "
-            "convert it with torch.save(torch.load(path, weights_only=False).state_dict(), new_path)."
-        ) from error
-    except Exception as error:  # what is in the file may break anything
-        raise ClinnerError(f"{path} is a damaged PyTorch file ({type(error).__name__}); fetch it again.") from error
-    for wrapper in ("state_dict", "model_state_dict"):
-        if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
-            state = state[wrapper]
-    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise ClinnerError(
-            f"{path} holds no state_dict but a {type(state).__name__}; save the model's state_dict() instead."
-        )
-    return {str(key).removeprefix("module.").removeprefix("model."): value for key, value in state.items()}
-
-
-def is_torch_file(path: Path) -> bool:
-    """True if a file begins as torch.save writes it: a zip archive, before 1.6 a pickled number. Raises ClinnerError
-    if it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(32)
-    except OSError as error:
-        raise ClinnerError(f"{path} cannot be read: {error.strerror}; check it.") from error
-    return start.startswith(b"PK\x03\x04") or OLD_MAGIC in start
-
-
 def split_state(state: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], list[Head]]:
     """The encoder's tensors, without their prefix, and the heads. Raises ClinnerError naming keys that don't fit."""
     parts: dict[tuple[str, str | None], dict[str, Any]] = {}
@@ -146,11 +107,8 @@ def split_state(state: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], l
             f"{path} has no {what}: `encoder.*` and `classifiers.<task>.*` or `<task>_<lang>_classifier.*` are read, "
             f"and it has {_some(unknown or list(state))}."
         )
-    width = (
-        encoder["embeddings.word_embeddings.weight"].shape[1]
-        if "embeddings.word_embeddings.weight" in encoder
-        else None
-    )
+    embeddings = encoder.get("embeddings.word_embeddings.weight")
+    width = embeddings.shape[-1] if embeddings is not None and embeddings.ndim else None
     for (task, lang), part in parts.items():
         shapes = {name: tuple(value.shape) for name, value in part.items()}
         floats = all(value.is_floating_point() for value in part.values())
@@ -159,6 +117,7 @@ def split_state(state: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], l
                 f"The head of {task!r}{f' for {lang!r}' if lang else ''} in {path} has {shapes} "
                 f"where weight (3, {width}) and bias (3,) are read, in floating point; name another file."
             )
+        check_finite(part, f"The head of {task!r} in {path}")
     return encoder, [Head(task, lang, part["weight"], part["bias"]) for (task, lang), part in parts.items()]
 
 

@@ -13,8 +13,9 @@ from clinner_spacy.checkpoints.dt4h import load_dt4h
 from clinner_spacy.checkpoints.loaded import Loaded
 from clinner_spacy.checkpoints.multihead_crf import is_multihead_crf, load_multihead_crf
 from clinner_spacy.checkpoints.pipeline_dir import is_pipeline_dir, load_pipeline_dir, saved_tasks
+from clinner_spacy.checkpoints.published import refuse_unused
 from clinner_spacy.checkpoints.token_classification import load_token_classification
-from clinner_spacy.encoders.hub import Repository, fetch_encoder
+from clinner_spacy.encoders.hub import Repository, fetch_encoder, repository_id
 from clinner_spacy.encoders.settings import DEFAULTS, EncoderSettings
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.files import EMBEDDED
@@ -53,26 +54,26 @@ def load_checkpoint(
     path = EMBEDDED if checkpoint == "embedded" else Path(checkpoint)
     if is_pipeline_dir(path):
         given = {"base_model": base_model, "revision": revision, "labels": labels, "words": words}
-        for setting in (name for name, value in given.items() if value):
-            raise ClinnerError(f"{checkpoint} is a saved pipeline, which has no use for {setting}; leave it out.")
+        refuse_unused(given, f"{checkpoint} is a saved pipeline and")
         return load_pipeline_dir(path, task, settings)
+    if path.exists():
+        refuse_unused({"revision": revision}, f"{checkpoint} lies here and")
     if path.is_file():
+        refuse_unused({"labels": labels}, f"{checkpoint} knows its labels and")
         return load_dt4h(path, **dt4h)
     if path.is_dir():
         states = _states(child.name for child in path.iterdir())
         if is_token_classifier(path / "config.json") or not states:
+            refuse_unused({"base_model": base_model}, f"{checkpoint} has an encoder of its own and")
             return load_directory(path, name=checkpoint, task=task, labels=labels, words=words, settings=settings)
         return load_dt4h(path / _only(states, checkpoint), **dt4h)
-    bare_file = path.suffix in STATE_SUFFIXES and "/" not in checkpoint
-    if path.is_absolute() or checkpoint.startswith((".", "~")) or bare_file:
-        raise ClinnerError(f"There is no file or directory {checkpoint}; check its name.")
     owner, _, rest = checkpoint.partition("/")
     repo, _, file = rest.partition("/")
-    repository = Repository(f"{owner}/{repo}" if repo else owner, revision, settings.local_files_only)
-    if file and not file.endswith(STATE_SUFFIXES):
+    if not repo or (file and not file.endswith(STATE_SUFFIXES)):
         raise ClinnerError(
             f"checkpoint={checkpoint!r} is no file or directory here, and no owner/name of the hub; check it."
         )
+    repository = Repository(repository_id(f"{owner}/{repo}"), revision, settings.local_files_only)
     files = [file] if file else repository.files() or [repository.fetch("config.json", f"{repo}.pt").name]
     states = _states(files)
     if not states or ("config.json" in files and is_token_classifier(repository.fetch("config.json"))):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import configparser
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,14 +41,14 @@ def load_pipeline_dir(
     """
     name, block = _component(path)
     cfg = read_cfg(path / name, checked_cfg)
-    architecture = cfg["architecture"] or block["model"]
+    architecture = cfg["architecture"] or block.get("model")
     if architecture is None:
         raise ClinnerError(f"{path} holds a {FACTORY!r} without a model; train it, or name its checkpoint instead.")
     if "Listener" in str(architecture):
         raise ClinnerError(f"{path} shares its encoder with other components; load it with spacy.load instead.")
     weights = path / name / "model.safetensors"
     model = rebuild(architecture, settings, str(weights))
-    model_from_bytes(model, weights.read_bytes(), str(weights))
+    model_from_bytes(model, read_bytes(weights), str(weights))
     check_columns(model, cfg["tasks"], str(weights))
     tasks = _chosen(cfg["tasks"], task, path)
     resize_heads(model, TagSet(cfg["tasks"]), TagSet(tasks))
@@ -66,25 +68,35 @@ def saved_tasks(path: Path, task: str | Sequence[str] | None = None) -> dict[str
 
 
 def read_cfg(path: Path, checked: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-    """What the component saved at ``path``, whose files must all be there, wrote of itself; ``checked`` looks at it."""
-    for name in ("cfg", "model.safetensors"):
-        if not (path / name).is_file():
-            raise ClinnerError(f"{path / name} is missing; save the pipeline again.")
+    """What the component saved at ``path`` wrote of itself; ``checked`` looks at it."""
+    data = read_bytes(path / "cfg")
     try:
-        return checked(srsly.read_json(path / "cfg"))
-    except DAMAGE as error:
+        return checked(json.loads(data))  # srsly reads .6 as .6000000000000001
+    except (RecursionError, *DAMAGE) as error:
         raise ClinnerError(f"{path / 'cfg'} is damaged ({type(error).__name__}); save the pipeline again.") from error
+
+
+def read_bytes(path: Path) -> bytes:
+    """What a file of a saved pipeline holds. Raises ClinnerError if it is missing or cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        what = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+        raise ClinnerError(f"{path} {what}; save the pipeline again.") from error
 
 
 def checked_cfg(cfg: Any) -> dict[str, Any]:
     """What a "multiclin_ner" saved of itself, in its place. Raises one of ``DAMAGE`` if it is something else."""
     tasks = {str(task): strings(labels) for task, labels in cfg["tasks"].items()}
-    return {
-        "tasks": tasks,
-        "architecture": cfg["architecture"],
-        "about": dict(cfg.get("about", {})),
-        "calibration": checked_calibration(cfg.get("calibration", {}), tasks),
-    }
+    calibration = checked_calibration(cfg.get("calibration", {}), tasks)
+    known = {"tasks": tasks, "architecture": cfg["architecture"], "calibration": calibration}
+    return known | about_and_settings(cfg)
+
+
+def about_and_settings(cfg: dict[str, Any]) -> dict[str, Any]:
+    """What every component saves beside: what is known of its weights, its settings and a threshold set since."""
+    about, settings = dict(cfg.get("about", {})), dict(cfg.get("settings", {}))
+    return {"about": about, "settings": settings, "threshold": cfg.get("threshold")}
 
 
 def strings(value: Any) -> list[str]:
@@ -99,24 +111,34 @@ def check_columns(model: Model, tasks: dict[str, list[str]], source: str) -> Non
     found, needed = model.attrs["n_columns"], TagSet(tasks).n_columns
     if found != needed:
         raise ClinnerError(f"{source} scores {found} tags where its tasks need {needed}; save the pipeline again.")
+    if model.attrs.get("published"):
+        return  # heads of published models say their own shapes
+    rows = len(model.attrs["columns"] or range(needed))
+    width = model.get_ref("tok2vec").maybe_get_dim("nO")
+    shapes = {"W": (rows, width), "b": (rows,)} | ({"T": (needed, needed)} if model.attrs["transitions"] else {})
+    for name, shape in shapes.items():
+        there: Any = model.get_param(name).shape if model.has_param(name) else "missing"
+        if there != shape and (width is not None or name != "W"):
+            raise ClinnerError(f"The heads in {source} do not fit: {name} is {there}, not {shape}; save it again.")
 
 
 def read_meta(path: Path) -> dict[str, Any]:
     """``meta.json`` of the pipeline saved at ``path``. Raises ClinnerError if it is damaged."""
+    data = read_bytes(path / "meta.json")
     try:
-        return dict(srsly.read_json(path / "meta.json"))
-    except (ValueError, TypeError) as error:
+        return dict(srsly.json_loads(data))
+    except (ValueError, TypeError, RecursionError) as error:
         raise ClinnerError(f"{path / 'meta.json'} is damaged: no JSON object; save the pipeline again.") from error
 
 
 def _component(path: Path) -> tuple[str, dict[str, Any]]:
     try:
-        components = load_config(path / "config.cfg").get("components", {})
-    except ValueError as error:
+        components = dict(load_config(path / "config.cfg").get("components", {}))
+        for name, block in components.items():
+            if block.get("factory") == FACTORY:
+                return name, block
+    except (OSError, configparser.Error, RecursionError, *DAMAGE) as error:
         raise ClinnerError(f"{path / 'config.cfg'} is damaged: it is no config; save the pipeline again.") from error
-    for name, block in components.items():
-        if block.get("factory") == FACTORY:
-            return name, block
     raise ClinnerError(f"{path} holds no {FACTORY!r} but {sorted(components)}; name another pipeline.")
 
 

@@ -11,7 +11,7 @@ from spacy.util import registry
 from thinc.api import Model
 
 from clinner_spacy.encoders.settings import EncoderSettings
-from clinner_spacy.errors import DAMAGE, ClinnerError
+from clinner_spacy.errors import ClinnerError
 from clinner_spacy.ner.tagset import TagSet
 
 if TYPE_CHECKING:
@@ -128,19 +128,22 @@ ASKED = ("window", "overlap", "precision", "device", "batch_tokens")
 def rebuild(architecture: dict[str, Any], settings: EncoderSettings, source: str) -> Model:
     """The model of a saved architecture, without its weights, and with the settings that are other than the defaults.
 
-    Raises ClinnerError, naming the ``source`` of both, if the architecture describes no model.
+    Raises ClinnerError, naming the ``source`` of both, if the architecture describes no model, or none for settings.
     """
     asked = {name: value for name, value in settings.changed().items() if name in ASKED}
     try:
-        return registry.resolve({"model": as_asked(architecture, asked)})["model"]
+        model = registry.resolve({"model": as_asked(architecture, asked)})["model"]
     except ClinnerError:  # a setting
         raise
-    except DAMAGE as error:
+    except Exception as error:  # what is in the file may break anything
         reason = " ".join(str(error).split())[:120]
         raise ClinnerError(
             f"{source} is saved with an architecture that makes no model here ({reason}); "
             "install what it names, or save it again."
         ) from error
+    if not any(repr(reader) in str(architecture) for reader in READERS):
+        refuse_unused(asked, f"The model in {source}, which has no transformer,")
+    return model
 
 
 def as_asked(architecture: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
@@ -150,3 +153,10 @@ def as_asked(architecture: dict[str, Any], asked: dict[str, Any]) -> dict[str, A
     if "tok2vec" in architecture:
         return architecture | {"tok2vec": as_asked(architecture["tok2vec"], asked)}
     return architecture
+
+
+def refuse_unused(settings: Mapping[str, Any], what: str) -> None:
+    """Raise ClinnerError for a setting that was given, since ``what`` would pay it no heed."""
+    for name, value in settings.items():
+        if value not in (None, [], {}):
+            raise ClinnerError(f"{what} has no use for {name}={value!r}; leave it out.")

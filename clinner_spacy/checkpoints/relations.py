@@ -11,16 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import srsly
 from spacy.util import registry
 from thinc.api import Model
 from thinc.types import Floats2d
 
-from clinner_spacy.checkpoints.dt4h import read_state
 from clinner_spacy.checkpoints.published import named
 from clinner_spacy.checkpoints.token_classification import row_names
-from clinner_spacy.encoders.hub import WEIGHTS, fetch_encoder, known_about
+from clinner_spacy.encoders.hub import WEIGHTS, fetch_encoder, known_about, shards_of
 from clinner_spacy.encoders.settings import DEFAULTS, EncoderSettings
+from clinner_spacy.encoders.torch_files import check_finite, read_state
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.relations.candidates import Candidates
 
@@ -105,8 +104,7 @@ def read_weights(path: Path) -> dict[str, Any]:
             raise ClinnerError(f"{path} has no {' or '.join(WEIGHTS)}; name another checkpoint.")
         path = there[0]
     if path.suffix == ".json":
-        shards = sorted(set(srsly.read_json(path)["weight_map"].values()))
-        return {key: value for shard in shards for key, value in read_weights(path.parent / shard).items()}
+        return {k: value for shard in shards_of(path) for k, value in read_weights(path.parent / shard).items()}
     if path.suffix != ".safetensors":
         return read_state(path)
     from safetensors import SafetensorError
@@ -127,14 +125,15 @@ def split_state(state: Mapping[str, Any], source: str) -> tuple[dict[str, Any], 
         raise ClinnerError(
             f"{source} {what}: one encoder (bert.*, deberta.*), layer_norm.* and linear.* are read; name another."
         )
-    encoder = {key.split(".", 1)[1]: value for key, value in state.items() if key not in HEAD}
+    encoder = {key.split(".", 1)[-1]: value for key, value in state.items() if key not in HEAD}
     head = {key: state[key] for key in HEAD}
-    n_labels, width = head["linear.weight"].shape
     shapes = {key: tuple(value.shape) for key, value in head.items()}
+    (*_, n_labels), (*_, width) = shapes["linear.bias"] or (0,), shapes["linear.weight"] or (0,)
     if list(shapes.values()) != [(width,), (width,), (n_labels, width), (n_labels,)]:
         raise ClinnerError(f"The head in {source} has shapes that do not fit together, {shapes}; fetch it again.")
     if not all(value.is_floating_point() for value in head.values()):
         raise ClinnerError(f"The head in {source} is quantized; name a checkpoint in floating point.")
+    check_finite(head, f"The head in {source}")
     return encoder, {key: value.float() for key, value in head.items()}
 
 

@@ -166,6 +166,6 @@ def _load(folder: Path) -> Language:
         return spacy.load(folder)
     except ClinnerError:
         raise
-    except (OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise ClinnerError(f"{folder} is no pipeline that can be loaded: {reason}") from error
+    except Exception as error:  # what is in its files may break anything in spaCy
+        reason = " ".join(str(error).split())[:200]
+        raise ClinnerError(f"{folder} is no pipeline that can be loaded ({reason}); save it again.") from error

@@ -22,6 +22,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForTokenClassification,
 from transformers.utils import logging
 
 from clinner_spacy.encoders.pieces import PieceTokenizer
+from clinner_spacy.encoders.torch_files import check_finite, check_sizes
 from clinner_spacy.errors import ClinnerError
 
 #: Pieces a window, special tokens included, unless the config or the encoder's positions say otherwise.
@@ -35,6 +36,12 @@ ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 
 #: Top-level parts that are not read: what comes after the vectors of the words.
 UNUSED = ("pooler", "classifier")
+
+#: Without the first, transformers asks on standard input whether code that lies beside a model may run.
+SAFELY: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+
+#: Fields of a config that name code, or kernels of the hub, which are code.
+CODE = ("auto_map", "custom_pipelines", "quantization_config")
 
 
 @dataclass
@@ -84,21 +91,27 @@ class Encoder:
 def read_config(path: Path) -> Any:
     """The ``config.json`` of a model directory. Raises ClinnerError if it is missing or its architecture unknown."""
     try:
-        config = AutoConfig.from_pretrained(path, local_files_only=True)
+        return plain(AutoConfig.from_pretrained(path, **SAFELY))
     except Exception as error:  # what is in the file may break anything
         raise ClinnerError(
             f"{path / 'config.json'} describes no encoder that transformers knows by itself "
             f"({_brief(error)}); code shipped with a model is never run."
         ) from error
-    return prepared(config)
 
 
-def prepared(config: Any) -> Any:
-    """A config as it is used here."""
+def plain(config: Any) -> Any:
+    """A config without what names code, a folder of this machine or another precision than that of training."""
+    if getattr(config, "quantization_config", None):
+        raise ValueError("its weights are quantized")
+    for field in CODE:
+        if hasattr(config, field):
+            delattr(config, field)
     for field in ATTENTION_DROPOUT:
         if hasattr(config, field):
             setattr(config, field, 0.0)
-    config.name_or_path = ""  # a folder of this machine, which must not be saved with the weights
+    config._attn_implementation = None  # may name a kernel
+    setattr(config, "dtype" if hasattr(config, "dtype") else "torch_dtype", torch.float32)
+    config.name_or_path = ""
     return config
 
 
@@ -109,7 +122,7 @@ def read_pieces(path: Path) -> PieceTokenizer:
     try:
         if (path / "tokenizer.json").is_file():
             return PieceTokenizer(Tokenizer.from_file(str(path / "tokenizer.json")))
-        tokenizer = AutoTokenizer.from_pretrained(path, use_fast=True, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(path, use_fast=True, **SAFELY)
     except Exception as error:  # tokenizers raises bare Exception
         raise ClinnerError(
             f"The tokenizer in {path} cannot be read ({_brief(error)}); add its tokenizer.json."
@@ -155,11 +168,16 @@ def _pieces_of(module: Any, path: Path) -> PieceTokenizer:
 def build_module(config: Any, tagger: bool, weights: Mapping[str, Tensor], source: str) -> nn.Module:
     """The module that ``config`` describes, filled with ``weights``; a pooler, which nothing here uses, is left out.
 
-    Raises ClinnerError naming the weights that are missing, too many, of another shape or quantized.
+    Raises ClinnerError naming the weights that are missing, too many, of another shape, quantized or not finite.
     """
     factory = AutoModelForTokenClassification if tagger else AutoModel
-    with torch.device("meta"):  # only shapes: nothing is drawn at random, nothing allocated
-        blank = factory.from_config(config)
+    try:
+        with torch.device("meta"):  # only shapes: nothing is drawn at random, nothing allocated
+            blank = factory.from_config(config, trust_remote_code=False)
+    except Exception as error:  # what is in the config may break anything
+        raise ClinnerError(
+            f"The config of {source} describes no encoder that transformers can make ({_brief(error)}); save it again."
+        ) from error
     described = blank.state_dict()
     shapes = {name: tuple(value.shape) for name, value in described.items()}
     unused = {name: torch.zeros(shape) for name, shape in shapes.items() if name.split(".")[0] in UNUSED}
@@ -167,6 +185,7 @@ def build_module(config: Any, tagger: bool, weights: Mapping[str, Tensor], sourc
     # Files of old versions hold buffers that are computed now.
     computed = {name for name, _ in blank.named_buffers()} - set(own)
     given = {name: value for name, value in weights.items() if name not in unused and name not in computed}
+    check_finite(given, source)
     wrong = [f"{name} is missing" for name in own if name not in given]
     wrong += [f"{name} has no place" for name in given if name not in own]
     wrong += [
@@ -184,13 +203,14 @@ def build_module(config: Any, tagger: bool, weights: Mapping[str, Tensor], sourc
         raise ClinnerError(
             f"{source} does not fit the encoder that its config describes ({config.model_type}): {shown}."
         )
+    full = {name: value.float() if value.is_floating_point() else value for name, value in given.items()}
     with _no_progress_bar():
-        return _bare(type(blank).from_pretrained(None, config=config, state_dict=given | unused))
+        return _bare(type(blank).from_pretrained(None, config=config, state_dict=full | unused))
 
 
 def encoder_to_bytes(encoder: Encoder) -> bytes:
-    """Config, tokenizer and float32 weights (safetensors) in one message."""
-    weights = {name: value.detach().cpu().contiguous() for name, value in encoder.module.state_dict().items()}
+    """Config, tokenizer and weights (safetensors) in one message; those that half precision holds exactly in it."""
+    weights = {name: _thinned(value.detach().cpu()) for name, value in encoder.module.state_dict().items()}
     state = {
         "tagger": encoder.tagger,
         "config": encoder.config.to_json_string(use_diff=False),
@@ -198,6 +218,14 @@ def encoder_to_bytes(encoder: Encoder) -> bytes:
         "weights": save(weights),
     }
     return srsly.msgpack_dumps(state)
+
+
+def _thinned(value: Tensor) -> Tensor:
+    """A weight in half precision if that changes none of its numbers, as where its publisher stored it so."""
+    if value.dtype == torch.float32:
+        halves = (value.to(dtype) for dtype in (torch.float16, torch.bfloat16))
+        value = next((half for half in halves if torch.equal(half.float(), value)), value)
+    return value.contiguous()
 
 
 def encoder_from_bytes(data: bytes) -> Encoder:
@@ -212,13 +240,14 @@ def encoder_from_bytes(data: bytes) -> Encoder:
     except Exception as error:  # tokenizers raises bare Exception
         raise ClinnerError(f"The saved encoder is damaged ({type(error).__name__}); save it again.") from error
     try:
-        config = AutoConfig.for_model(**fields)
-    except (ValueError, KeyError) as error:
+        config = plain(AutoConfig.for_model(**fields))
+    except Exception as error:  # what is in the config may break anything
+        kind = fields.get("model_type") if isinstance(fields, dict) else None
         raise ClinnerError(
-            f"The saved encoder is of type {fields.get('model_type')!r}, which this version of transformers "
-            "does not know; update transformers."
+            f"The saved encoder is of type {kind!r}, which this version of transformers does not know; update "
+            f"transformers, or save it again ({_brief(error)})."
         ) from error
-    return Encoder(build_module(config, tagger, weights, "The saved encoder"), config, pieces, tagger)
+    return Encoder(build_module(config, bool(tagger), weights, "The saved encoder"), config, pieces, bool(tagger))
 
 
 def freeze(encoder: Encoder, depth: bool | int) -> None:
@@ -239,9 +268,11 @@ def freeze(encoder: Encoder, depth: bool | int) -> None:
 
 
 def _from_pretrained(factory: Any, path: Path, config: Any) -> Any:
+    for file in sorted(path.glob("*.bin")):
+        check_sizes(file)
     try:
         with _no_progress_bar():
-            module, info = factory.from_pretrained(path, config=config, local_files_only=True, output_loading_info=True)
+            module, info = factory.from_pretrained(path, config=config, output_loading_info=True, **SAFELY)
     except Exception as error:  # each format of weights has errors of its own
         raise ClinnerError(f"The weights in {path} cannot be read ({_brief(error)}); fetch them again.") from error
     missing = sorted(key for key in info["missing_keys"] if "pooler." not in key and "position_ids" not in key)
@@ -250,6 +281,7 @@ def _from_pretrained(factory: Any, path: Path, config: Any) -> Any:
             f"The weights in {path} are no {type(module).__name__}: "
             f"{missing[0]} and {len(missing) - 1} more are missing."
         )
+    check_finite(module.state_dict(), str(path))
     return module
 
 

@@ -19,6 +19,7 @@ from clinner_spacy.encoders.precision import choose_device, choose_dtype
 from clinner_spacy.encoders.settings import EncoderSettings
 from clinner_spacy.encoders.torch_shim import TorchShim
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.first_use import first_use
 
 #: Tokens the encoder reads in one call unless told otherwise; what a processor core's caches hold is read fastest.
 BATCH_TOKENS = 8192
@@ -102,10 +103,16 @@ class EncoderShim(TorchShim):
         return ids.to(self.device), lengths, pieces.to(self.device), hidden
 
     def _for_inference(self) -> nn.Module | PackedEncoder:
-        if self._reader is None:
-            packed = can_pack(self._model, self.device, self.dtype)
-            self._reader = PackedEncoder(self._model, self.dtype) if packed else cast_copy(self._model, self.dtype)
-        return self._reader
+        reader = self._reader
+        if reader is None:
+            with first_use():
+                reader = self._reader = self._reader or self._make_reader()
+        return reader
+
+    def _make_reader(self) -> nn.Module | PackedEncoder:
+        if can_pack(self._model, self.device, self.dtype):
+            return PackedEncoder(self._model, self.dtype)
+        return cast_copy(self._model, self.dtype)
 
     def changed(self) -> None:
         self._reader = None

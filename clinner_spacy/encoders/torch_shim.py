@@ -50,11 +50,11 @@ class TorchShim(Shim):
         """Compute with other weights for a while, such as an optimizer's averages, keyed by (shim id, name)."""
         own = dict(self._model.named_parameters()) if self._model is not None else {}
         replaced = {name: own[name].data for name in own if (self.id, name) in params}
-        for name, value in replaced.items():
-            own[name].data = xp2torch(params[self.id, name], device=value.device)
-        if replaced:
-            self.changed()
         try:
+            for name, value in replaced.items():
+                own[name].data = xp2torch(params[self.id, name], device=value.device)
+            if replaced:
+                self.changed()
             yield
         finally:
             for name, value in replaced.items():

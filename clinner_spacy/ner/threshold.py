@@ -28,8 +28,8 @@ def checked_threshold(value: Any, component: str) -> Threshold:
     if isinstance(value, Mapping):
         for label in filter(NO_SETTING.search, map(str, value)):
             raise ClinnerError(f"threshold of component {component!r} cannot name {label!r}; give one for all labels.")
-        return {str(label): _number(number, f"threshold[{label!r}]", component) for label, number in value.items()}
-    return _number(value, "threshold", component)
+        return {str(key): checked_number(number, f"threshold[{key!r}]", component) for key, number in value.items()}
+    return checked_number(value, "threshold", component)
 
 
 def check_labels(threshold: Threshold, labels: Sequence[str], component: str) -> None:
@@ -48,7 +48,8 @@ def least_scores(threshold: Threshold, labels: Sequence[str]) -> NDArray[np.floa
     return np.full(len(labels), threshold, dtype=np.float32)
 
 
-def _number(value: Any, setting: str, component: str) -> float:
+def checked_number(value: Any, setting: str, component: str) -> float:
+    """``value`` as a float. Raises ClinnerError, naming the setting, if it is no number from 0 to 1."""
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) <= 1:
         raise ClinnerError(f"{setting} of component {component!r} is {value!r}; give a number from 0 to 1.")
     return float(value)

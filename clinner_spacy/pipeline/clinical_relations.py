@@ -15,7 +15,8 @@ from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
-from clinner_spacy.checkpoints.pipeline_dir import strings
+from clinner_spacy.checkpoints.pipeline_dir import about_and_settings, strings
+from clinner_spacy.checkpoints.published import refuse_unused
 from clinner_spacy.checkpoints.relations import load_relations
 from clinner_spacy.corpora.extension import set_relations_extension
 from clinner_spacy.encoders.settings import EncoderSettings, Precision
@@ -80,33 +81,35 @@ def make_clinical_relations(
     pairs: list[list[str]] | None,
     max_distance: int | None,
     within_sentence: bool,
-    threshold: float,
+    threshold: Any,  # checked by the component; a config would make a number of "0.5"
     negatives: float | None,
     scorer: Callable | None,
 ) -> ClinicalRelations:
     """Create the component; see :class:`ClinicalRelations` and, for the settings of published checkpoints from
     ``base_model`` to ``local_files_only``, :func:`clinner_spacy.checkpoints.relations.load_relations`.
 
-    Raises ClinnerError if both a model and a checkpoint are given, or ``pairs`` holds something else than pairs.
+    Raises ClinnerError if both a model and a checkpoint are given, for settings of published checkpoints beside a
+    model, and if ``pairs`` holds something else than pairs.
     """
     if model is not None and checkpoint is not None:
         raise ClinnerError(f"Component {name!r} is given both a model and checkpoint={checkpoint!r}; set one to null.")
-    return ClinicalRelations(
+    settings = EncoderSettings(
+        revision=revision,
+        local_files_only=local_files_only,
+        window=window,
+        precision=precision,
+        batch_tokens=batch_tokens,
+        device=device,
+    )
+    from_checkpoint = {"base_model": base_model, "types": types}
+    if model is not None:
+        refuse_unused(from_checkpoint | settings.changed(), f"Component {name!r}, which is given a model,")
+    component = ClinicalRelations(
         nlp.vocab,
         model,
         name,
         checkpoint=checkpoint,
-        checkpoint_settings={
-            **{"base_model": base_model, "labels": labels, "types": types},
-            "settings": EncoderSettings(
-                revision=revision,
-                local_files_only=local_files_only,
-                window=window,
-                precision=precision,
-                batch_tokens=batch_tokens,
-                device=device,
-            ),
-        },
+        checkpoint_settings=from_checkpoint | {"labels": labels, "settings": settings},
         labels=labels,
         spans_key=spans_key,
         limits=asked_limits(max_distance, within_sentence, pairs),
@@ -114,6 +117,8 @@ def make_clinical_relations(
         negatives=negatives,
         scorer=scorer,
     )
+    component.meta = nlp.meta
+    return component
 
 
 class ClinicalRelations(SavedPipe):
@@ -150,12 +155,11 @@ class ClinicalRelations(SavedPipe):
         scorer: Callable | None = None,
     ) -> None:
         set_relations_extension()
-        super().__init__(vocab, model, name, checkpoint, checkpoint_settings)
-        self.cfg = {"labels": [], "null": False, "pairs": None}
+        super().__init__(vocab, model, name, checkpoint, checkpoint_settings, threshold)
+        self.cfg = {"labels": [], "null": False, "pairs": None, "about": {}}
         self.wanted_labels = labels
         self.spans_key = spans_key
         self.asked = limits
-        self.threshold = threshold
         self.negatives = negatives
         self.scorer = scorer
         self._random = np.random.default_rng(0)
@@ -225,7 +229,7 @@ class ClinicalRelations(SavedPipe):
         counts = count_types(get_examples(), self.spans_key)
         if new:
             names = labels["labels"] if labels else self.wanted_labels or found_labels(counts, self.spans_key)
-            self._set_cfg({"labels": [NULL, *names], "null": True, "pairs": None})
+            self._set_cfg(self.cfg | {"labels": [NULL, *names], "null": True, "pairs": None})
         if labels or counts:  # without, a checkpoint is only read
             pairs = labels["pairs"] if labels else found_pairs(counts, self.labels, self.asked.pairs)
             self._set_cfg(self.cfg | {"pairs": pairs})
@@ -283,14 +287,16 @@ class ClinicalRelations(SavedPipe):
 
     def _read(self, checkpoint: str) -> None:
         loaded = load_relations(checkpoint, **self.checkpoint_settings)
-        self._set(loaded.model, loaded.architecture, {"labels": loaded.labels, "null": False, "pairs": None})
+        cfg = {"labels": loaded.labels, "null": False, "pairs": None, "about": loaded.info}
+        self._set(loaded.model, loaded.architecture, cfg)
 
     def _checked(self, cfg: Any) -> dict[str, Any]:
         labels, null, pairs = strings(cfg["labels"]), cfg["null"], cfg["pairs"]
         if not isinstance(null, bool):
             raise TypeError(f"null={null!r}")
         pairs = None if pairs is None else [[head, tail] for head, tail in map(strings, pairs)]
-        return {"labels": labels, "null": null, "pairs": pairs, "architecture": cfg["architecture"]}
+        own = {"labels": labels, "null": null, "pairs": pairs, "architecture": cfg["architecture"]}
+        return own | about_and_settings(cfg)
 
     def _check_size(self, model: Model, cfg: dict[str, Any], source: str) -> None:
         found, needed = model.get_dim("nO"), len(cfg["labels"])

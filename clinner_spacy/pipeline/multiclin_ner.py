@@ -16,6 +16,7 @@ from thinc.types import Floats2d
 
 from clinner_spacy.checkpoints import Loaded, known_tasks, load_checkpoint
 from clinner_spacy.checkpoints.pipeline_dir import check_columns, checked_cfg
+from clinner_spacy.checkpoints.published import refuse_unused
 from clinner_spacy.encoders.settings import EncoderSettings, Precision
 from clinner_spacy.encoders.units import Words, units_of
 from clinner_spacy.errors import ClinnerError
@@ -86,42 +87,43 @@ def make_multiclin_ner(
     """Create the component; see :class:`MultiClinNER`, and :func:`clinner_spacy.checkpoints.load_checkpoint` for the
     settings from ``base_model`` to ``local_files_only``, which are for published checkpoints.
 
-    Raises ClinnerError if both a model and a checkpoint other than the default are given.
+    Raises ClinnerError if both a model and a checkpoint other than the default are given, and for settings of
+    published checkpoints where there is none.
     """
     read_marks_alike(nlp)
     if model is None and checkpoint is not None and tasks:
         raise ClinnerError(f"Component {name!r} is given tasks and a checkpoint, which has its own; choose with task.")
     if model is not None and checkpoint not in (None, "embedded"):
         raise ClinnerError(f"Component {name!r} is given both a model and checkpoint={checkpoint!r}; set one to null.")
-    if model is not None and words is not None:
-        raise ClinnerError(f"words={words!r} of component {name!r} is for checkpoints; set it in [model.tok2vec].")
-    return MultiClinNER(
+    settings = EncoderSettings(
+        revision=revision,
+        local_files_only=local_files_only,
+        window=window,
+        overlap=overlap,
+        precision=precision,
+        batch_tokens=batch_tokens,
+        device=device,
+    )
+    from_checkpoint = {"base_model": base_model, "labels": labels, "words": words}
+    given = from_checkpoint | settings.changed()
+    if model is not None:
+        refuse_unused(given | {"task": task}, f"Component {name!r}, which is given a model,")
+    elif checkpoint == "embedded":
+        refuse_unused(given, f"The embedded model of component {name!r}")
+    component = MultiClinNER(
         nlp.vocab,
         model,
         name,
         checkpoint=checkpoint if model is None else None,
-        checkpoint_settings={
-            "base_model": base_model,
-            "task": task,
-            "labels": labels,
-            "lang": nlp.lang,
-            "words": words,
-            "settings": EncoderSettings(
-                revision=revision,
-                local_files_only=local_files_only,
-                window=window,
-                overlap=overlap,
-                precision=precision,
-                batch_tokens=batch_tokens,
-                device=device,
-            ),
-        },
+        checkpoint_settings=from_checkpoint | {"task": task, "lang": nlp.lang, "settings": settings},
         tasks=tasks,
         spans_key=spans_key,
         annotate=annotate,
         threshold=threshold,
         scorer=scorer,
     )
+    component.meta = nlp.meta
+    return component
 
 
 class MultiClinNER(SavedPipe):
@@ -152,12 +154,11 @@ class MultiClinNER(SavedPipe):
         threshold: Threshold = 0.0,
         scorer: Callable | None = None,
     ) -> None:
-        super().__init__(vocab, model, name, checkpoint, checkpoint_settings)
+        self.cfg = {"tasks": dict(tasks or {}), "about": {}, "calibration": {}}
+        super().__init__(vocab, model, name, checkpoint, checkpoint_settings, threshold)
         self.spans_key = spans_key
         self._check_names(tasks or {})
-        self.cfg = {"tasks": dict(tasks or {}), "about": {}, "calibration": {}}
         self.annotate = annotate
-        self._threshold = checked_threshold(threshold, name)  # its labels are checked once those of the model are known
         self.scorer = scorer
 
     @property
@@ -185,16 +186,6 @@ class MultiClinNER(SavedPipe):
     def about(self) -> dict[str, Any]:
         """What is known about a checkpoint, its licence above all."""
         return self.cfg["about"]
-
-    @property
-    def threshold(self) -> Threshold:
-        return self._threshold
-
-    @threshold.setter
-    def threshold(self, value: Threshold) -> None:
-        threshold = checked_threshold(value, self.name)
-        check_labels(threshold, self.tagset.labels, self.name)
-        self._threshold = threshold
 
     @property
     def calibration(self) -> dict[str, BetaMap]:
@@ -369,6 +360,11 @@ class MultiClinNER(SavedPipe):
         return self.scorer(list(examples), tasks=self.tasks, spans_key=self.spans_key)
 
     # Saving and loading
+
+    def _checked_threshold(self, value: Any) -> Threshold:
+        threshold = checked_threshold(value, self.name)
+        check_labels(threshold, self.tagset.labels, self.name)  # none while those of the model are not known
+        return threshold
 
     def _set_cfg(self, cfg: dict[str, Any]) -> None:
         check_labels(self.threshold, TagSet(cfg["tasks"]).labels, self.name)

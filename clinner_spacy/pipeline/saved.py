@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -12,28 +13,40 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import Model
 
-from clinner_spacy.checkpoints.pipeline_dir import read_cfg
+from clinner_spacy.checkpoints.pipeline_dir import read_bytes, read_cfg
 from clinner_spacy.checkpoints.published import rebuild
 from clinner_spacy.encoders.settings import DEFAULTS
-from clinner_spacy.errors import DAMAGE, ClinnerError
+from clinner_spacy.errors import ClinnerError
 from clinner_spacy.files import replacing
+from clinner_spacy.first_use import first_use
 from clinner_spacy.models.weights import model_from_bytes, model_to_bytes
+from clinner_spacy.ner.threshold import checked_number
 
 #: Words that the model is given at a time; spaCy's batches count documents, however long they are.
 MAX_WORDS = 50_000
+
+#: Settings that choose among the weights of a checkpoint, or say what they are; saved weights are chosen.
+FIXED = ("base_model", "task", "labels", "types")
 
 
 class SavedPipe(TrainablePipe):
     """A component whose model is that of its config, of a checkpoint or of a saved pipeline.
 
-    Saved are ``model.safetensors`` and ``cfg``: what the component knows of its labels and, for a checkpoint, the
-    architecture that its model is rebuilt from.
+    Saved are ``model.safetensors`` and ``cfg``: what the component knows of its labels and weights, its settings and
+    threshold and, for a checkpoint, the architecture that its model is rebuilt from. ``exclude`` takes the names
+    "model" and "cfg" wherever something is written or read.
     """
 
     cfg: dict[str, Any]
 
     def __init__(
-        self, vocab: Vocab, model: Model | None, name: str, checkpoint: str | None, settings: dict[str, Any] | None
+        self,
+        vocab: Vocab,
+        model: Model | None,
+        name: str,
+        checkpoint: str | None,
+        settings: dict[str, Any] | None,
+        threshold: Any,
     ) -> None:
         self.vocab = vocab
         self.model: Any = model  # None until its weights are read
@@ -41,69 +54,146 @@ class SavedPipe(TrainablePipe):
         self.checkpoint = checkpoint
         self.checkpoint_settings = dict(settings or {})
         self.architecture: dict[str, Any] | None = None
+        self.threshold = threshold
+        self.configured = self._fixed() | {"threshold": threshold}
+        self.meta: dict[str, Any] = {}  # of the pipeline; the factory sets it
+
+    @property
+    def threshold(self) -> Any:
+        """The probability from which on something is written. Raises ClinnerError when set to no number from 0 to 1."""
+        return self._threshold
+
+    @threshold.setter
+    def threshold(self, value: Any) -> None:
+        self._threshold = self._checked_threshold(value)
+
+    def _checked_threshold(self, value: Any) -> Any:
+        return checked_number(value, "threshold", self.name)
+
+    def _fixed(self) -> dict[str, Any]:
+        """The settings that chose among the weights of a checkpoint."""
+        revision = self.checkpoint_settings.get("settings", DEFAULTS).revision
+        return {key: self.checkpoint_settings.get(key) for key in FIXED} | {"revision": revision}
 
     def load(self) -> None:
-        """Read the weights that ``checkpoint`` names, if they are not here yet.
+        """Read the weights that ``checkpoint`` names, if they are not here yet; of several threads one reads them.
 
         Raises ClinnerError if there is neither a checkpoint nor a model, or if the checkpoint cannot be read.
         """
         if self.model is not None:
             return
-        if self.checkpoint is None:
-            raise ClinnerError(f"Component {self.name!r} has neither a model nor a checkpoint; set one in its config.")
-        self._read(self.checkpoint)
+        with first_use():
+            if self.model is not None:
+                return
+            if self.checkpoint is None:
+                raise ClinnerError(
+                    f"Component {self.name!r} has neither a model nor a checkpoint; set one in its config."
+                )
+            self._read(self.checkpoint)
 
     def to_disk(self, path: str | Path, *, exclude: Sequence[str] = ()) -> None:
         """Write ``cfg`` and ``model.safetensors`` into the directory ``path``."""
         self.load()
         path = Path(path)
         path.mkdir(parents=True, exist_ok=True)
-        with replacing(path / "cfg") as file:
-            file.write(srsly.json_dumps(self.cfg | {"architecture": self.architecture}, indent=2))
-        with replacing(path / "model.safetensors", "wb") as file:
-            file.write(model_to_bytes(self.model))
+        if "cfg" not in exclude:
+            with replacing(path / "cfg") as file:
+                file.write(json.dumps(self._state(), indent=2, ensure_ascii=False))
+        if "model" not in exclude:
+            with replacing(path / "model.safetensors", "wb") as file:
+                file.write(model_to_bytes(self.model))
+        self._correct_meta(path.parent / "meta.json")
 
     def from_disk(self, path: str | Path, *, exclude: Sequence[str] = ()) -> Self:
         """Read what :meth:`to_disk` wrote. Raises ClinnerError naming the file that is missing or damaged."""
-        cfg = read_cfg(Path(path), self._checked)
+        cfg = self._state() if "cfg" in exclude else read_cfg(Path(path), self._checked)
         weights = Path(path) / "model.safetensors"
-        return self._restore(cfg, weights.read_bytes(), str(weights))
+        return self._restore(cfg, None if "model" in exclude else read_bytes(weights), str(weights))
 
     def to_bytes(self, *, exclude: Sequence[str] = ()) -> bytes:
         """What :meth:`to_disk` writes, as one message."""
         self.load()
-        cfg = self.cfg | {"architecture": self.architecture}
-        return srsly.msgpack_dumps({"cfg": cfg, "model": model_to_bytes(self.model)})
+        state: dict[str, Any] = {} if "cfg" in exclude else {"cfg": self._state()}
+        if "model" not in exclude:
+            state["model"] = model_to_bytes(self.model)
+        return srsly.msgpack_dumps(state)
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Sequence[str] = ()) -> Self:
         """Read what :meth:`to_bytes` gave. Raises ClinnerError if it is damaged."""
         source = f"The state of component {self.name!r}"
         try:
             state = srsly.msgpack_loads(bytes_data)
-            cfg, weights = self._checked(state["cfg"]), state["model"]
-        except DAMAGE as error:
+            cfg = self._state() if "cfg" in exclude else self._checked(state["cfg"])
+            weights = None if "model" in exclude else bytes(memoryview(state["model"]))
+        except Exception as error:  # what is in the message may break anything
             raise ClinnerError(f"{source} is damaged ({type(error).__name__}); serialize it again.") from error
         return self._restore(cfg, weights, source)
 
-    def _restore(self, cfg: dict[str, Any], weights: bytes, source: str) -> Self:
+    def _state(self) -> dict[str, Any]:
+        return self.cfg | {
+            "architecture": self.architecture,
+            "settings": self.configured,
+            "threshold": self.threshold,
+        }
+
+    def _restore(self, cfg: dict[str, Any], weights: bytes | None, source: str) -> Self:
         architecture, model = cfg.pop("architecture"), self.model
-        if architecture is not None:
-            model = rebuild(architecture, self.checkpoint_settings.get("settings", DEFAULTS), source)
-        elif model is None:
-            raise ClinnerError(f"{source} belongs to a model that the config does not describe; add its [model] block.")
-        model_from_bytes(model, weights, source)
-        self._check_size(model, cfg, source)
+        self._restore_settings(cfg.pop("settings"), cfg.pop("threshold"), source)
+        if weights is not None:
+            if architecture is not None:
+                model = rebuild(architecture, self.checkpoint_settings.get("settings", DEFAULTS), source)
+            elif model is None:
+                raise ClinnerError(
+                    f"{source} belongs to a model that the config does not describe; add its [model] block."
+                )
+            model_from_bytes(model, weights, source)
+        if model is not None and (weights is not None or self.labels):
+            self._check_size(model, cfg, source)
         self._set(model, architecture, cfg)
         return self
 
+    def _restore_settings(self, saved: dict[str, Any], threshold: Any, source: str) -> None:
+        """Take a threshold that was set on the component, unless the config has another since.
+
+        Raises ClinnerError for other settings that the config has since, as what they chose is chosen.
+        """
+        for key, given in self._fixed().items():
+            if key in saved and given and given != saved[key]:
+                raise ClinnerError(
+                    f"{key}={given!r} of component {self.name!r} has no use for {source}, which is saved with "
+                    f"{key}={saved[key]!r}; leave it out."
+                )
+        if threshold is not None and saved.get("threshold") == self.configured["threshold"]:
+            self.threshold = threshold
+
     def _set(self, model: Model, architecture: dict[str, Any] | None, cfg: dict[str, Any]) -> None:
+        # The model last: to another thread, who has a model has all that belongs to it.
+        self.architecture = architecture
         self._set_cfg(cfg)
-        self.model, self.architecture = model, architecture
+        self.model = model
+        self._add_licence(self.meta)
 
     def _set_cfg(self, cfg: dict[str, Any]) -> None:
         self.cfg = cfg
         for label in self.labels:
             self.vocab.strings.add(label)
+
+    def _add_licence(self, meta: dict[str, Any]) -> bool:
+        """Add the licence of the weights to those of a pipeline; whether it was not there."""
+        licence, known = self.cfg["about"].get("license"), str(meta.get("license") or "")
+        licence = ", ".join(map(str, licence)) if isinstance(licence, list) else str(licence or "")
+        if licence in known:
+            return False
+        meta["license"] = f"{known}, {licence}" if known else licence
+        return True
+
+    def _correct_meta(self, path: Path) -> None:
+        """spaCy writes ``meta.json`` before its components, some of whose weights are only read to be written."""
+        if path.is_file():
+            meta = srsly.read_json(path)
+            if isinstance(meta, dict) and self.name in meta.get("pipeline", ()) and self._add_licence(meta):
+                with replacing(path) as file:
+                    file.write(srsly.json_dumps(meta, indent=2))
 
     # What each component knows of itself
 

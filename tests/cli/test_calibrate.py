@@ -13,12 +13,12 @@ from spacy.tokens import SpanGroup
 from spacy.training import Example
 from typer.testing import CliRunner
 
-from clinner_spacy.checkpoints.pipeline_dir import EMBEDDED
 from clinner_spacy.cli import app
 from clinner_spacy.corpora.docbin import read_docs, save_docs
 from clinner_spacy.corpora.document import from_doc, to_doc
 from clinner_spacy.corpora.multiclin import read_multiclin
 from clinner_spacy.corpora.tsv import write_multiclin_tsv
+from clinner_spacy.files import EMBEDDED
 from clinner_spacy.scoring.calibration import as_arrays, calibration_error, judge_spans
 from tests.cli.conftest import TEXT
 from tests.pipeline.conftest import NOTES, gold

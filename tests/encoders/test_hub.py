@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -146,6 +147,37 @@ def test_a_hub_that_does_not_answer(tagger, monkeypatch):
 def test_names_that_lead_nowhere(tagger, name, settings, message):
     with pytest.raises(ClinnerError, match=message):
         load_checkpoint(name, settings=EncoderSettings(**settings))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["embeded", "mtl.pt", "models/mtl.pt", "here/best", "org/", "a//b", "org/tagger.safetensors", "C:\\\\notes", "~/m"],
+)
+def test_a_mistyped_name_fails_without_asking(hub, name, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path)
+    point_at("http://127.0.0.1:9", monkeypatch)
+    monkeypatch.setattr("huggingface_hub.utils._http.get_session", lambda: pytest.fail("the hub was asked"))
+    with pytest.raises(ClinnerError, match="no file or directory"):
+        load_checkpoint(name)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_a_disk_that_is_full_is_not_a_hub_out_of_reach(hub, tagger, monkeypatch, number):
+    def full(*args, **kwargs):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("huggingface_hub.file_download.http_get", full)
+    with pytest.raises(ClinnerError, match=rf"cannot be kept in the cache .*{os.strerror(number)}"):
+        load_checkpoint(tagger)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"weight_map": []}', '{"weight_map": {"a": "../../x"}}'])
+def test_a_damaged_index(hub, tagger, content):
+    (hub.root / tagger / "model.safetensors").unlink()
+    (hub.root / tagger / "model.safetensors.index.json").write_text(content)
+    with pytest.raises(ClinnerError, match="no index of weights"):
+        load_checkpoint(tagger)
 
 
 @pytest.mark.parametrize("file", ["config.json", "tokenizer.json", "model.safetensors"])

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import spacy
 import srsly
+import torch
+from safetensors.numpy import load, save
+from safetensors.torch import load_file, save_file
 from spacy.language import Language
 
 from clinner_spacy.checkpoints import load_checkpoint
 from clinner_spacy.errors import ClinnerError
+from tests.pipeline.conftest import NOTES, gold, tagger, train
 from tests.tiny import save_relations, save_tagger
+from tests.weights import rewrite
 
 NER, RELATIONS = "multiclin_ner", "clinical_relations"
-KEPT = {NER: {"tasks", "about", "architecture", "calibration"}, RELATIONS: {"labels", "null", "pairs", "architecture"}}
-OPTIONAL = {"about", "calibration"}
+OPTIONAL = {"about", "settings", "threshold", "calibration"}
+KEPT = {
+    NER: {"tasks", "architecture"} | OPTIONAL,
+    RELATIONS: {"labels", "null", "pairs", "architecture"} | OPTIONAL - {"calibration"},
+}
 GONE = object()
 
 
@@ -132,11 +143,20 @@ def test_damaged_bytes(pipelines: dict[str, Language], name: str) -> None:
 
 @pytest.mark.parametrize("name", [NER, RELATIONS])
 @pytest.mark.parametrize("part", [b'"model_type"', b'"added_tokens"', b"tokenizer", b"embeddings.LayerNorm"])
-def test_a_damaged_encoder(pipelines: dict[str, Language], name: str, part: bytes) -> None:
+def test_a_damaged_encoder(pipelines: dict[str, Language], tmp_path: Path, name: str, part: bytes) -> None:
     component = pipelines[name].get_pipe(name)
-    damaged = component.to_bytes().replace(part, b"\xff" * len(part))
+    whole = component.to_bytes()
+    assert "checksum" in refused(component.from_bytes, whole.replace(part, b"\xff" * len(part)))
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(srsly.msgpack_loads(whole)["model"])
+    rewrite(weights, lambda tensors: {key: _replaced(key, value, part) for key, value in tensors.items()})
+    damaged = srsly.msgpack_dumps(srsly.msgpack_loads(whole) | {"model": weights.read_bytes()})
     told = refused(component.from_bytes, damaged)
     assert told.startswith(f"The state of component {name!r}: The saved encoder is damaged")
+
+
+def _replaced(key: str, value: Any, part: bytes) -> Any:
+    return value.tobytes().replace(part, b"\xff" * len(part)) if ".shim." in key else value
 
 
 @pytest.mark.parametrize(("name", "other"), [(NER, RELATIONS), (RELATIONS, NER)])
@@ -147,3 +167,160 @@ def test_weights_of_another_component(pipelines: dict[str, Language], tmp_path: 
     (tmp_path / "both" / name / "model.safetensors").write_bytes(weights)
     with pytest.raises(ClinnerError, match="another architecture"):
         pipelines[name].get_pipe(name).from_disk(tmp_path / "both" / name)
+
+
+@pytest.mark.parametrize("name", [NER, RELATIONS])
+def test_exclude(pipelines: dict[str, Language], tmp_path: Path, name: str) -> None:
+    component = pipelines[name].get_pipe(name)
+    for left_out, there in ((["model"], {"cfg"}), (["cfg"], {"model.safetensors"}), (["model", "cfg"], set())):
+        folder = tmp_path / "".join(left_out)
+        component.to_disk(folder, exclude=left_out)
+        assert {path.name for path in folder.iterdir()} == there
+        model = component.model
+        component.from_disk(folder, exclude=left_out)
+        assert (component.model is model) == ("model" in left_out)
+        data = component.to_bytes(exclude=left_out)
+        assert set(srsly.msgpack_loads(data)) == {part.removesuffix(".safetensors") for part in there}
+        component.from_bytes(data, exclude=left_out)
+    fresh = spacy.blank("es").add_pipe(name, config={"checkpoint": "nowhere/at-all"})
+    fresh.from_bytes(component.to_bytes(), exclude=["model"])
+    assert fresh.model is None and fresh.cfg == component.cfg
+
+
+@pytest.mark.parametrize("name", [NER, RELATIONS])
+def test_a_threshold_set_on_the_component_is_saved(pipelines: dict[str, Language], tmp_path: Path, name: str) -> None:
+    nlp = pipelines[name]
+    before = nlp.get_pipe(name).threshold
+    nlp.get_pipe(name).threshold = 0.6
+    nlp.to_disk(tmp_path)
+    data = nlp.get_pipe(name).to_bytes()
+    nlp.get_pipe(name).threshold = before
+    again = spacy.load(tmp_path)
+    assert again.get_pipe(name).threshold == 0.6
+    again.to_disk(tmp_path / "again")
+    assert spacy.load(tmp_path / "again").get_pipe(name).threshold == 0.6
+    other = spacy.load(tmp_path, config={"components": {name: {"threshold": 0.7}}})
+    assert other.get_pipe(name).threshold == 0.7
+    assert nlp.get_pipe(name).from_bytes(data).threshold == 0.6
+    nlp.get_pipe(name).threshold = before
+
+
+@pytest.mark.parametrize("name", [NER, RELATIONS])
+@pytest.mark.parametrize("threshold", [7, -0.1, "0.5", True, None, float("nan")])
+def test_a_threshold_that_is_no_probability(pipelines: dict[str, Language], name: str, threshold: Any) -> None:
+    if threshold == threshold:  # no config of spaCy's takes NaN
+        with pytest.raises(ClinnerError, match=r"is no number from 0 to 1"):
+            spacy.blank("es").add_pipe(name, config={"threshold": threshold})
+    with pytest.raises(ClinnerError, match=r"is no number from 0 to 1"):
+        pipelines[name].get_pipe(name).threshold = threshold
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "value"),
+    [(NER, "task", "disease"), (NER, "labels", ["O", "B-X", "I-X"]), (RELATIONS, "types", {"DRUG": "CHE"})],
+)
+def test_what_was_chosen_is_not_chosen_again(
+    pipelines: dict[str, Language], tmp_path: Path, name: str, setting: str, value: Any
+) -> None:
+    pipelines[name].to_disk(tmp_path)
+    with pytest.raises(ClinnerError, match=rf"{setting}=.* of component '{name}' has no use for .*; leave it out\.$"):
+        spacy.load(tmp_path, config={"components": {name: {setting: value}}})
+
+
+def test_the_task_that_it_was_saved_with(tmp_path: Path) -> None:
+    nlp = spacy.blank("es")
+    nlp.add_pipe(NER, config={"checkpoint": str(save_tagger(tmp_path / "tagger", "bert")), "task": "illness"})
+    nlp.to_disk(tmp_path / "saved")
+    assert spacy.load(tmp_path / "saved").get_pipe(NER).tasks == {"illness": ["DISEASE"]}
+
+
+@pytest.mark.parametrize("name", [NER, RELATIONS])
+@pytest.mark.parametrize("read_before", [True, False])
+def test_the_licence_goes_along(tmp_path: Path, name: str, read_before: bool) -> None:
+    source = (save_tagger if name == NER else save_relations)(tmp_path / "source", "bert")
+    (source / "README.md").write_text("---\nlicense: cc-by-nc-4.0\n---\n")
+    nlp = spacy.blank("es")
+    nlp.meta["license"] = "MIT"
+    component = nlp.add_pipe(name, config={"checkpoint": str(source)})
+    if read_before:
+        component.load()
+    nlp.to_disk(tmp_path / "saved")
+    for folder in (tmp_path / "saved", tmp_path / "again"):
+        assert srsly.read_json(folder / "meta.json")["license"] == "MIT, cc-by-nc-4.0"
+        spacy.load(folder).to_disk(tmp_path / "again")
+
+
+def test_half_precision_stays_half_on_disk(tmp_path: Path) -> None:
+    source = save_tagger(tmp_path / "source", "bert")
+    half = {name: value.half() for name, value in load_file(source / "model.safetensors").items()}
+    save_file(half, source / "model.safetensors", metadata={"format": "pt"})
+    srsly.write_json(source / "config.json", srsly.read_json(source / "config.json") | {"torch_dtype": "float16"})
+    nlp = spacy.blank("es")
+    nlp.add_pipe(NER, config={"checkpoint": str(source), "precision": "fp32"}).load()
+    before = list(weights_of(nlp))
+    nlp.to_disk(tmp_path / "saved")
+    full = sum(value.numel() * 4 for value in before)
+    assert (tmp_path / "saved" / NER / "model.safetensors").stat().st_size - 40_000 < full * 0.6
+    assert all(torch.equal(a, b) for a, b in zip(before, weights_of(spacy.load(tmp_path / "saved")), strict=True))
+    with torch.no_grad():  # training goes on in full precision
+        before[0].add_(1e-5)
+    nlp.to_disk(tmp_path / "trained")
+    after = list(weights_of(spacy.load(tmp_path / "trained")))
+    assert {value.dtype for value in after} == {torch.float32}
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def weights_of(nlp: Language) -> Iterator[torch.Tensor]:
+    return iter(nlp.get_pipe(NER).model.get_ref("tok2vec").shims[0]._model.parameters())
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("where", ["0.W", "shim", "linear"])
+def test_numbers_that_are_none(pipelines: dict[str, Language], tmp_path: Path, where: str, value: float) -> None:
+    nlp = spacy.load(_saved(pipelines[RELATIONS if where == "linear" else NER], tmp_path / "good"))
+    (_, component) = nlp.pipeline[0]
+    if where == "shim":
+        with torch.no_grad():
+            next(weights_of(nlp))[0, 0] = value
+    else:
+        node = component.model if where == "0.W" else list(component.model.walk())[-1]
+        node.get_param("W")[0, 0] = value
+    component.to_disk(tmp_path / "bad")
+    assert "finite" in refused(component.from_disk, tmp_path / "bad")
+
+
+@pytest.mark.parametrize("name", ["W", "b"])
+def test_heads_of_another_size(pipelines: dict[str, Language], tmp_path: Path, name: str) -> None:
+    _saved(pipelines[NER], tmp_path)
+    for change in (lambda value: value[:-1], lambda value: np.concatenate([value, value[:1]])):
+        shutil.copytree(tmp_path / NER, tmp_path / "bad", dirs_exist_ok=True)
+        rewrite(tmp_path / "bad" / "model.safetensors", lambda t, c=change: t | {f"0.{name}": c(t[f"0.{name}"])})
+        assert f"{name} is" in refused(pipelines[NER].get_pipe(NER).from_disk, tmp_path / "bad")
+
+
+def test_a_missing_or_strange_tensor(nlp: Language, tmp_path: Path) -> None:
+    """Of a model of thinc's layers, with transitions."""
+    crf = spacy.blank("es")
+    crf.add_pipe(NER, config={"checkpoint": None, "model": tagger(transitions=True)})
+    train(crf, [gold(crf, *note) for note in NOTES], steps=1).to_disk(tmp_path)
+    weights, whole = tmp_path / NER / "model.safetensors", (tmp_path / NER / "model.safetensors").read_bytes()
+    tensors = load(whole)
+    metadata = json.loads(whole[8 : 8 + int.from_bytes(whole[:8], "little")])["__metadata__"]
+    for name in tensors:
+        others = {key: value for key, value in tensors.items() if key != name}
+        weights.write_bytes(save(others, metadata))  # with the old checksum
+        refused(crf.get_pipe(NER).from_disk, tmp_path / NER)
+        for changed in (
+            others,
+            others | {name + "x": tensors[name]},
+            others | {name: tensors[name].astype(np.int32)},
+            others | {name: np.concatenate([tensors[name], tensors[name][:1]])},
+        ):
+            weights.write_bytes(whole)
+            rewrite(weights, lambda _, changed=changed: changed)
+            refused(crf.get_pipe(NER).from_disk, tmp_path / NER)
+
+
+def _saved(nlp: Language, path: Path) -> Path:
+    nlp.to_disk(path)
+    return path
