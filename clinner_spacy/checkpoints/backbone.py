@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,21 @@ from clinner_spacy.checkpoints.relations import read_weights
 from clinner_spacy.encoders.torch_files import check_finite
 from clinner_spacy.errors import ClinnerError
 
+#: The parameters of a CRF, as pytorch-crf calls them.
+CRF = ("transitions", "start_transitions", "end_transitions")
+
 #: What a config has that is not the encoder's: it would be saved along with every pipeline, and mean nothing there.
 NOT_THE_ENCODERS = (
-    *("model_type", "architectures", "auto_map", "id2label", "label2id", "transformers_version", "torch_dtype", "dtype"),
+    *(
+        "model_type",
+        "architectures",
+        "auto_map",
+        "id2label",
+        "label2id",
+        "transformers_version",
+        "torch_dtype",
+        "dtype",
+    ),
     *("_name_or_path", "name_or_path", "num_labels", "problem_type"),
 )
 
@@ -23,12 +36,15 @@ MULTILINGUAL = 200_000
 
 
 class Checkpoint:
-    """The config and weights of a directory: fields of ``config.json``, and tensors by name."""
+    """The config and weights of a directory: fields of ``config.json``, and tensors by name.
 
-    def __init__(self, path: Path, name: str) -> None:
+    config: the encoder's, where there is none beside the weights.
+    """
+
+    def __init__(self, path: Path, name: str, config: dict[str, Any] | None = None) -> None:
         self.path = path
         self.name = name
-        self.config = read_json(path / "config.json")
+        self.config = read_json(path / "config.json") if config is None else config
         self.weights = read_weights(path)
 
     def take(self, key: str, *shape: int | None) -> Any:
@@ -50,6 +66,26 @@ class Checkpoint:
             )
         check_finite({key: value}, self.name)
         return value.float().numpy()
+
+    def linear(self, prefix: str, n_out: int | None = None, width: int | None = None) -> tuple[Any, Any]:
+        """Take weight and bias of a linear layer."""
+        weight = self.take(f"{prefix}.weight", n_out, width)
+        return weight, self.take(f"{prefix}.bias", len(weight))
+
+    def layers(self, prefix: str) -> list[tuple[Any, Any]]:
+        """Take a linear layer, or the linear layers of a Sequential with that name, whose parts are numbered."""
+        places = sorted(
+            int(key.split(".")[1]) for key in self.weights if re.fullmatch(rf"{re.escape(prefix)}\.\d+\.weight", key)
+        )
+        found: list[tuple[Any, Any]] = []
+        for part in [f"{prefix}.{n}" for n in places] or [prefix]:
+            found.append(self.linear(part, None, len(found[-1][0]) if found else None))
+        return found
+
+    def crf(self, prefix: str, n_tags: int) -> tuple[Any, ...]:
+        """Take the parameters of a CRF, as pytorch-crf names them: those of :data:`CRF`."""
+        shapes = ((n_tags, n_tags), (n_tags,), (n_tags,))
+        return tuple(self.take(f"{prefix}.{name}", *shape) for name, shape in zip(CRF, shapes, strict=True))
 
     def encoder(self) -> Any:
         """The :class:`~clinner_spacy.encoders.encoder.Encoder` of the weights that are left.

@@ -18,7 +18,7 @@ from clinner_spacy.checkpoints.tasks import choose_tasks
 from clinner_spacy.encoders.hub import known_about
 from clinner_spacy.encoders.settings import EncoderSettings
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.models.published_tagger import CRF, Head
+from clinner_spacy.models.published_tagger import Head
 
 TAGS = 3
 
@@ -35,7 +35,9 @@ def load_multihead_crf(path: Path, *, name: str, task: Any, words: str | None, s
     classes, n_layers = checkpoint.config.get("classes"), checkpoint.config.get("number_of_layer_per_head", 1)
     context = checkpoint.config.get("context_size", 32)
     if not isinstance(classes, list) or not classes or not all(isinstance(n, int) for n in (n_layers, context)):
-        raise ClinnerError(f"{path / 'config.json'} names no classes, layers or context of a Multi-Head CRF; fetch it again.")
+        raise ClinnerError(
+            f"{path / 'config.json'} names no classes, layers or context of a Multi-Head CRF; fetch it again."
+        )
     heads = {str(label).lower(): (str(label), _take_head(checkpoint, str(label), n_layers)) for label in classes}
     chosen = choose_tasks(heads, task, name)
     encoder = checkpoint.encoder()
@@ -56,13 +58,7 @@ def load_multihead_crf(path: Path, *, name: str, task: Any, words: str | None, s
 
 
 def _take_head(checkpoint: Checkpoint, label: str, n_layers: int) -> Head:
-    classifier = checkpoint.take(f"{label}_classifier.weight", TAGS, None)
-    width = classifier.shape[1]
-    layers = [(classifier, checkpoint.take(f"{label}_classifier.bias", TAGS))]
-    for n in reversed(range(n_layers)):
-        dense = checkpoint.take(f"{label}_dense_{n}.weight", width, width), checkpoint.take(f"{label}_dense_{n}.bias", width)
-        if n == n_layers - 1:
-            layers.insert(0, dense)
-    shapes = ((TAGS, TAGS), (TAGS,), (TAGS,))
-    crf = tuple(checkpoint.take(f"{label}_crf.{name}", *shape) for name, shape in zip(CRF, shapes, strict=True))
-    return Head(layers, crf)
+    classifier = checkpoint.linear(f"{label}_classifier", TAGS)
+    width = classifier[0].shape[1]
+    dense = [checkpoint.linear(f"{label}_dense_{n}", width, width) for n in range(n_layers)]
+    return Head([*dense[-1:], classifier], checkpoint.crf(f"{label}_crf", TAGS))

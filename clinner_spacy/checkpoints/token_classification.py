@@ -45,7 +45,8 @@ def load_token_classification(
     An ``I`` that continues nothing opens a mention, as transformers' own pipeline has it.
 
     name: what the checkpoint is called. task: the name of its one task, by default its label in lower case, or "ner"
-    if it has several. words: what is tagged, by default what is known of the publisher, else the Doc's words. labels: the tags of its head in order, where its config only counts them (``LABEL_0``). Raises
+    if it has several. words: what is tagged, by default what its publisher has where that is known, else the Doc's
+    words. labels: the tags of its head in order, where its config only counts them (``LABEL_0``). Raises
     ClinnerError if tags make no scheme.
     """
     from clinner_spacy.encoders.encoder import read_tagger
@@ -53,11 +54,7 @@ def load_token_classification(
     encoder, weight, bias = read_tagger(path)
     tags = tags_of(encoder.config, len(weight), labels, name)
     names, columns = layout(tags, name)
-    if task is not None and not isinstance(task, str):
-        if len(task) != 1:
-            raise ClinnerError(f"{name} has one task, but task={list(task)} names {len(task)}; name one.")
-        task = task[0]
-    tasks = {task or (names[0].lower() if len(names) == 1 else "ner"): names}
+    tasks = {only_task(task, names, name): names}
     heads = weight.numpy(), bias.numpy()
     canonical: list[int] | None = columns
     if sorted(columns) == list(range(1 + 2 * len(names))):
@@ -73,6 +70,16 @@ def load_token_classification(
         **known_about(path),
     }
     return Loaded(model, tasks, architecture, info)
+
+
+def only_task(task: str | Sequence[str] | None, labels: Sequence[str], name: str) -> str:
+    """What the one task is called: as asked, or by its label, or "ner" if it has several. Raises ClinnerError if
+    several names are given."""
+    if task is None:
+        return labels[0].lower() if len(labels) == 1 else "ner"
+    if not isinstance(task, str) and len(task) != 1:
+        raise ClinnerError(f"{name} has one task, but task={list(task)} names {len(task)}; name one.")
+    return task if isinstance(task, str) else task[0]
 
 
 def tags_of(config: Any, n_tags: int, labels: Sequence[str] | None, name: str) -> list[str]:

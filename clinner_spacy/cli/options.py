@@ -52,7 +52,7 @@ Lang = Annotated[
 WordsBy = Annotated[
     Words,
     typer.Option("--words", 
-        help="Cut by the language's rules, or at white space as DT4H's publisher does; or what a checkpoint is to tag."),
+        help="Cut by the language's rules, or at white space as DT4H's publisher does; or what a checkpoint tags."),
 ]
 Task = Annotated[list[str] | None, typer.Option(metavar="TASK", help="Only this task; repeatable.")]
 Label = Annotated[

@@ -214,9 +214,11 @@ def encoder_to_bytes(encoder: Encoder) -> bytes:
     state = {
         "tagger": encoder.tagger,
         "config": encoder.config.to_json_string(use_diff=False),
-        "tokenizer": encoder.pieces.published.to_str(),
+        "tokenizer": encoder.pieces.tokenizer.to_str(),
         "weights": save(weights),
     }
+    if encoder.pieces.published is not encoder.pieces.tokenizer:
+        state["published"] = encoder.pieces.published.to_str()
     return srsly.msgpack_dumps(state)
 
 
@@ -236,7 +238,8 @@ def encoder_from_bytes(data: bytes) -> Encoder:
     try:
         state = srsly.msgpack_loads(data)
         fields, tagger, weights = srsly.json_loads(state["config"]), state["tagger"], load(state["weights"])
-        pieces = PieceTokenizer(Tokenizer.from_str(state["tokenizer"]))
+        published = Tokenizer.from_str(state["published"]) if "published" in state else None
+        pieces = PieceTokenizer(Tokenizer.from_str(state["tokenizer"]), published)
     except Exception as error:  # tokenizers raises bare Exception
         raise ClinnerError(f"The saved encoder is damaged ({type(error).__name__}); save it again.") from error
     try:

@@ -37,13 +37,13 @@ class PieceTokenizer:
     """Cuts words with a ``tokenizers.Tokenizer``.
 
     ``prefix`` and ``suffix`` are the ids of the special tokens that stand around a window. ``published`` is the
-    tokenizer as it was given, for texts that are cut as a whole.
+    tokenizer as its publisher has it, for texts that are cut as a whole.
     """
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer, published: Tokenizer | None = None) -> None:
         tokenizer.no_truncation()
         tokenizer.no_padding()
-        self.published = tokenizer
+        self.published = published or tokenizer
         self.tokenizer = _with_prefix_space(tokenizer)
         probe = self.tokenizer.encode(["a"], is_pretokenized=True)
         inside = np.flatnonzero(np.asarray(probe.special_tokens_mask) == 0)

@@ -56,7 +56,9 @@ def cut_units(docs: Sequence[Doc], words: Words, pieces: PieceTokenizer) -> list
     """The units of each document."""
     if words == "pieces":
         cut = pieces.cut([doc.text for doc in docs])
-        return [_units(doc, text.ids, np.arange(len(text.ids)), _offsets(text)) for doc, text in zip(docs, cut, strict=True)]
+        return [
+            _units(doc, text.ids, np.arange(len(text.ids)), _offsets(text)) for doc, text in zip(docs, cut, strict=True)
+        ]
     if words == "alphanumeric":
         return _alphanumeric(docs, pieces)
     cut_docs = [_white_space(doc) for doc in docs] if words == "whitespace" else docs
@@ -88,7 +90,7 @@ def to_words(doc: Doc, bounds: Ints) -> Ints:
     first = np.searchsorted(words[:, 1], bounds[:, 0], "right")
     behind = np.searchsorted(words[:, 0], bounds[:, 1], "left")
     found = np.zeros_like(bounds)
-    held = np.flatnonzero(first < behind)
+    held = np.flatnonzero((first < behind) & (bounds[:, 0] < bounds[:, 1]))
     found[held, 0] = seen[first[held]]
     found[held, 1] = seen[behind[held] - 1] + 1
     return found
@@ -101,7 +103,7 @@ def _white_space(doc: Doc) -> Doc:
 
 
 def _alphanumeric(docs: Sequence[Doc], pieces: PieceTokenizer) -> list[Units]:
-    """Words of :data:`ALPHANUMERIC`, as the BSC's models are run: a space is put between neighbours that have none, the
+    """Words of :data:`ALPHANUMERIC`, as the BSC runs its models: a space is put between neighbours without one, the
     text is cut into pieces, and transformers' pipeline says which of them begin a word."""
     texts, shifts = zip(*(spread(doc.text) for doc in docs), strict=True) if docs else ((), ())
     found = []
@@ -141,7 +143,7 @@ def begins_word(text: str, cut: Encoding, offsets: Ints, pieces: PieceTokenizer)
 
 
 def _units(doc: Doc, ids: list[int], first: Ints, bounds: Ints) -> Units:
-    """Units of pieces: ``first`` (n_units,) says where each begins; ``bounds`` (n_pieces, 2) are those of the pieces."""
+    """Units of pieces. first: int (n_units,), where each begins. bounds: int (n_pieces, 2), those of the pieces."""
     last = np.append(first[1:], len(ids)) - 1
     names = [" ".join(map(str, ids[a : b + 1])) for a, b in zip(first.tolist(), last.tolist(), strict=True)]
     return Units(Doc(doc.vocab, words=names), np.stack([bounds[first, 0], bounds[last, 1]], axis=1))

@@ -1,4 +1,4 @@
-"""clinner.PublishedTagger.v1: the heads that published models have over an encoder, as their publishers compute them."""
+"""clinner.PublishedTagger.v1: the heads that published models have over an encoder, computed as their publishers do."""
 
 from __future__ import annotations
 
@@ -60,7 +60,9 @@ def build_published_tagger(
     nothing was read.
     """
     if decode == "crf" and merge != "center":
-        raise ClinnerError(f'merge={merge!r} has no effect on decode="crf", where one window tags a word; leave it out.')
+        raise ClinnerError(
+            f'merge={merge!r} has no effect on decode="crf", where one window tags a word; leave it out.'
+        )
     names = [f"{head}.{part}{n}" for head in range(heads) for n in range(layers) for part in ("W", "b")]
     names += [f"{head}.{name}" for head in range(heads) for name in CRF if decode == "crf"]
     return Model(

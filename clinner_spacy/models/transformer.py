@@ -132,8 +132,8 @@ def fill(model: Model[Docs, Vectors], encoder: Encoder) -> None:
 def forward(model: Model[Docs, Vectors], docs: Docs, is_train: bool) -> tuple[Vectors, Callable[[Vectors], Docs]]:
     if model.attrs["words"] != "doc":
         raise ClinnerError(
-            f"words={model.attrs['words']!r} of {model.attrs['name']!r} is for a multiclin_ner that has the encoder for "
-            "itself; leave it out."
+            f"words={model.attrs['words']!r} of {model.attrs['name']!r} is for a multiclin_ner that shares its encoder "
+            "with no other component; leave it out."
         )
     word, parts = read(model, docs, every=False, is_train=is_train)
     lengths = [len(doc) for doc in docs]
@@ -188,7 +188,7 @@ def make_plan(model: Model[Docs, Vectors], docs: Docs, every: bool) -> tuple[Pla
     pieces = cut(docs, size)
     if context is not None:
         if not 0 <= 2 * context < size:
-            raise ClinnerError(f"window={size + encoder.n_special} leaves nothing between contexts of {context} pieces.")
+            raise ClinnerError(f"{name} is read in blocks with {context} pieces on both sides; raise `window`.")
         return plan_blocks(pieces.counts, [len(doc) for doc in docs], size, context), pieces.ids
     return plan_windows(pieces.counts, segments(docs, shim.settings.window), size, overlap, every), pieces.ids
 
