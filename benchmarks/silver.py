@@ -49,10 +49,10 @@ def main(
             scores = [loaded.model.predict(batch) for loaded in models]
             averaged = [np.mean(of_doc, axis=0) for of_doc in zip(*scores, strict=True)]
             for doc, found in zip(batch, predictions(batch, averaged, tagset, 0.0, transitions), strict=True):
-                for task, labels in tagset.tasks.items():
+                for task in tagset.tasks:
                     if task in doc.spans:
                         continue
-                    spans = [Span(doc, p.start, p.end, p.label) for p in found if p.label in labels]
+                    spans = [Span(doc, p.start, p.end, p.label) for p in found if p.task == task]
                     doc.spans[task] = SpanGroup(doc, name=task, spans=spans)
                 yield doc
 

@@ -10,6 +10,7 @@ from clinner_spacy.checkpoints.backbone import read_json
 from clinner_spacy.checkpoints.cardioner import class_of, load_cardioner
 from clinner_spacy.checkpoints.crf import load_crf, load_ner_lab
 from clinner_spacy.checkpoints.dt4h import load_dt4h
+from clinner_spacy.checkpoints.ensemble import join
 from clinner_spacy.checkpoints.loaded import Loaded
 from clinner_spacy.checkpoints.multihead_crf import is_multihead_crf, load_multihead_crf
 from clinner_spacy.checkpoints.pipeline_dir import is_pipeline_dir, load_pipeline_dir, saved_tasks
@@ -25,7 +26,7 @@ STATE_SUFFIXES = (".pt", ".pth", ".bin")
 
 
 def load_checkpoint(
-    checkpoint: str,
+    checkpoint: str | Sequence[str],
     *,
     base_model: str | None = None,
     task: str | Sequence[str] | None = None,
@@ -39,6 +40,7 @@ def load_checkpoint(
     checkpoint: "embedded", the directory of a spaCy pipeline that holds a "multiclin_ner", a DT4H ``.pt`` file or a
         directory with one, the directory of a token classifier, or a repository of the hub with either
         (``owner/name``, or ``owner/name/file.pt`` where it has several files), at ``settings.revision``.
+        A list: the mean of several, of the same tasks.
     base_model: where the config and tokenizer of a ``.pt`` file's encoder are: a directory or a repository.
     task: the tasks or heads to take; of a token classifier, what to call its one task.
     labels: the tags of a token classifier whose config only counts them.
@@ -50,12 +52,17 @@ def load_checkpoint(
     """
     if task is not None and not task:
         raise ClinnerError("task names no task; leave it out to take all, or name one.")
+    if not isinstance(checkpoint, str):
+        given: dict[str, Any] = {"base_model": base_model, "task": task, "labels": labels, "lang": lang, "words": words}
+        if not checkpoint:
+            raise ClinnerError("checkpoint names none; name one, or several in a list.")
+        return join([load_checkpoint(one, **given, settings=settings) for one in checkpoint], checkpoint)
     revision = settings.revision
     dt4h: dict[str, Any] = {"base_model": base_model, "task": task, "lang": lang, "words": words, "settings": settings}
     path = EMBEDDED if checkpoint == "embedded" else Path(checkpoint)
     if is_pipeline_dir(path):
-        given = {"base_model": base_model, "revision": revision, "labels": labels, "words": words}
-        refuse_unused(given, f"{checkpoint} is a saved pipeline and")
+        unused = {"base_model": base_model, "revision": revision, "labels": labels, "words": words}
+        refuse_unused(unused, f"{checkpoint} is a saved pipeline and")
         return load_pipeline_dir(path, task, settings)
     if path.exists():
         refuse_unused({"revision": revision}, f"{checkpoint} lies here and")
@@ -124,8 +131,10 @@ def load_directory(
     )
 
 
-def known_tasks(checkpoint: str | None, task: str | Sequence[str] | None = None) -> dict[str, list[str]]:
+def known_tasks(checkpoint: str | Sequence[str] | None, task: str | Sequence[str] | None = None) -> dict[str, list[str]]:
     """The tasks of the embedded model or of a saved pipeline; nothing where weights would have to be read to know."""
+    if checkpoint is not None and not isinstance(checkpoint, str):
+        return {}
     path = EMBEDDED if checkpoint == "embedded" else Path(checkpoint or "")
     return saved_tasks(path, task) if checkpoint and is_pipeline_dir(path) else {}
 

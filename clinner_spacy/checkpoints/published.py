@@ -152,6 +152,8 @@ def as_asked(architecture: dict[str, Any], asked: dict[str, Any]) -> dict[str, A
         return architecture | asked
     if "tok2vec" in architecture:
         return architecture | {"tok2vec": as_asked(architecture["tok2vec"], asked)}
+    if "*" in architecture:
+        return architecture | {"*": {name: as_asked(member, asked) for name, member in architecture["*"].items()}}
     return architecture
 
 

@@ -19,6 +19,7 @@ from clinner_spacy.cli.relations import relation_key, relations_between
 from clinner_spacy.cli.texts import Text, Texts
 from clinner_spacy.cli.workers import spread
 from clinner_spacy.ner.trim import trim
+from clinner_spacy.ner.write import ANY_TASK, span_characters, span_scores, span_tasks
 
 #: Characters read before words seen only there are forgotten, in each process.
 ZONE_CHARACTERS = 1_000_000
@@ -28,10 +29,10 @@ BATCH_SIZE = 32
 
 
 def annotate_texts(
-    texts: Iterable[Text], nlp: Language, labels: Iterable[str], n_process: int = 1
+    texts: Iterable[Text], nlp: Language, labels: Iterable[tuple[str, str]], n_process: int = 1
 ) -> Generator[AnnotatedText]:
-    """Find mentions of ``labels`` in each text, and relations between them if the pipeline does, in the order of the
-    texts, however many there are."""
+    """Find mentions of ``labels``, each a (task, label), in each text, and relations between them if the pipeline does,
+    in the order of the texts, however many there are."""
     annotate = partial(_annotate_batches, nlp=nlp, labels=frozenset(labels))
     batches = _batches(texts)
     yield from spread(batches, annotate, n_process) if n_process > 1 else chain.from_iterable(annotate(batches))
@@ -44,7 +45,7 @@ def with_progress(texts: Texts) -> Iterator[Text]:
 
 
 def _annotate_batches(
-    batches: Iterable[list[Text]], nlp: Language, labels: frozenset[str]
+    batches: Iterable[list[Text]], nlp: Language, labels: frozenset[tuple[str, str]]
 ) -> Iterator[list[AnnotatedText]]:
     keys = {component.spans_key for component in clinical_components(nlp)}
     related = relation_key(nlp)
@@ -61,23 +62,25 @@ def _annotate_batches(
             read += sum(len(text.text) for text in batch)
 
 
-def _annotated(name: str, doc: Doc, keys: Iterable[str], labels: frozenset[str], related: str | None) -> AnnotatedText:
+def _annotated(
+    name: str, doc: Doc, keys: Iterable[str], labels: frozenset[tuple[str, str]], related: str | None
+) -> AnnotatedText:
     found = _mentions(doc, keys, labels)
     return AnnotatedText(name, doc.text, found, _relations(doc, related, found))
 
 
-def _mentions(doc: Doc, keys: Iterable[str], labels: frozenset[str]) -> list[Found]:
-    """Trimmed mentions, or exactly what a checkpoint with units of its own tagged; of those that are then one, the best
-    score."""
+def _mentions(doc: Doc, keys: Iterable[str], labels: frozenset[tuple[str, str]]) -> list[Found]:
+    """Mentions, trimmed unless their exact characters are known; of those that are then one, the best score. A span that
+    another component put there without a task is of any."""
+    wanted = labels | {(ANY_TASK, label) for _, label in labels}
     best: dict[tuple[int, int, str], float] = {}
     text = doc.text
     for key in keys:
         group = doc.spans.get(key, ())
-        attrs = group.attrs if group else {"scores": ()}
-        exact = attrs.get("characters", [None] * len(group))
-        for span, score, characters in zip(group, attrs["scores"], exact, strict=True):
+        rows = zip(group, span_scores(group), span_tasks(group), span_characters(group), strict=True)
+        for span, score, task, characters in rows:
             start, end = characters or trim(text, span.start_char, span.end_char)
-            if start < end and span.label_ in labels:
+            if start < end and (task, span.label_) in wanted:
                 place = (start, end, span.label_)
                 best[place] = max(float(score), best.get(place, 0.0))
     return [Found(*place, score) for place, score in sorted(best.items())]
@@ -88,10 +91,9 @@ def _relations(doc: Doc, key: str | None, found: Sequence[Found]) -> list[dict[s
     if key is None or not doc._.relations:
         return []
     group = doc.spans[key]
-    exact = group.attrs.get("characters", [None] * len(group))
     spans = [
         (*(characters or trim(doc.text, span.start_char, span.end_char)), span.label_)
-        for span, characters in zip(group, exact, strict=True)
+        for span, characters in zip(group, span_characters(group), strict=True)
     ]
     return relations_between(doc._.relations, spans, [mention[:3] for mention in found])
 

@@ -18,7 +18,7 @@ from clinner_spacy import __version__
 from clinner_spacy.errors import ClinnerError
 
 #: Modules of this folder that each define one command.
-COMMANDS = ("predict", "render", "info", "export", "convert", "evaluate", "calibrate", "tune", "forget")
+COMMANDS = ["predict", "render", "info", "export", "convert", "train", "evaluate", "calibrate", "tune", "forget"]
 
 
 class OneSentenceErrors(TyperGroup):

@@ -115,8 +115,8 @@ def clinical_components(nlp: Language) -> list[MultiClinNER]:
     return found
 
 
-def task_of_label(nlp: Language, only: Sequence[str] | None = None) -> dict[str, str]:
-    """Label -> its task, for the tasks in ``only`` or for all. Raises ClinnerError for a task that is not there."""
+def labels_of(nlp: Language, only: Sequence[str] | None = None) -> list[tuple[str, str]]:
+    """Each (task, label) of the tasks in ``only`` or of all. Raises ClinnerError for a task that is not there."""
     tasks: dict[str, list[str]] = {}
     for component in clinical_components(nlp):
         for task, labels in component.tasks.items():
@@ -125,7 +125,7 @@ def task_of_label(nlp: Language, only: Sequence[str] | None = None) -> dict[str,
     if unknown:
         raise ClinnerError(f"The model has no task {unknown[0]!r}; it has {', '.join(tasks)}.")
     only = only and [spelled(task, tasks) for task in only]
-    return {label: task for task, labels in tasks.items() if not only or task in only for label in labels}
+    return [(task, label) for task, labels in tasks.items() if not only or task in only for label in labels]
 
 
 def blank(lang: str) -> Language:

@@ -64,7 +64,7 @@ def predict_command(
       multiclin predict notes/ found.tsv --relations found.rel.tsv --model training/with-relations
     """
     from clinner_spacy.cli.annotate import annotate_texts, with_progress  # spaCy is slow to import
-    from clinner_spacy.cli.model import build_nlp, task_of_label
+    from clinner_spacy.cli.model import build_nlp, labels_of
     from clinner_spacy.cli.outputs import check_folder, check_output
     from clinner_spacy.cli.relations import recorded, require_relations
     from clinner_spacy.cli.texts import Texts
@@ -92,7 +92,7 @@ def predict_command(
         label=label,
         threshold=threshold,
     )
-    labels = task_of_label(nlp, task)
+    labels = labels_of(nlp, task)
     if relations is not None:
         require_relations(nlp)
     write = write_brat if format is Format.brat else write_multiclin_tsv

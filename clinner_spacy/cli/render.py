@@ -43,7 +43,7 @@ def render_command(
       multiclin render notes/ notes.html --lang es --threshold 0.5
     """
     from clinner_spacy.cli.annotate import annotate_texts, with_progress  # spaCy is slow to import
-    from clinner_spacy.cli.model import build_nlp, task_of_label
+    from clinner_spacy.cli.model import build_nlp, labels_of
     from clinner_spacy.cli.outputs import check_output
     from clinner_spacy.cli.page import write_page
     from clinner_spacy.cli.texts import Texts
@@ -62,7 +62,7 @@ def render_command(
         label=label,
         threshold=threshold,
     )
-    labels = task_of_label(nlp, task)
+    labels = labels_of(nlp, task)
     with closing(annotate_texts(with_progress(texts), nlp, labels)) as annotated:
-        write_page(output, annotated, labels, str(nlp.lang))
+        write_page(output, annotated, {label: task for task, label in labels}, str(nlp.lang))
     texts.report_unread()

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from clinner_spacy.corpora.document import Document, Fragment, Mention, Relation, Report
 from clinner_spacy.corpora.labels import NO_TASK, into_tasks, rename_labels
@@ -27,15 +28,17 @@ def read_brat(
     labels: Mapping[str, str] | None = None,
     only: Collection[str] | None = None,
     task: str | None = None,
+    relations: Literal["corpus", "document"] = "corpus",
     report: Report | None = None,
 ) -> Iterator[Document]:
     """Documents of a folder and those below it, by name (the path below ``path``, without suffix).
 
     ``labels`` renames (source name -> ours), ``only`` chooses among our names. Each label becomes a task of its own, in
     lower case, so that mentions of different labels may overlap; ``task`` puts them all into one. A text without
-    ``.ann`` comes without tasks. Raises ClinnerError for a folder without ``.txt`` or ``.ann``, an ``.ann`` without its
-    text, a line that cannot be read (with its number), an offset outside the text, an unknown label and a file that is
-    not UTF-8.
+    ``.ann`` comes without tasks. ``relations`` says what an ``.ann`` without an ``R`` line means: "corpus", that it has
+    no relations if others of the folder have, "document", that nobody looked for relations there. Raises ClinnerError
+    for a folder without ``.txt`` or ``.ann``, an ``.ann`` without its text, a line that cannot be read (with its
+    number), an offset outside the text, an unknown label and a file that is not UTF-8.
     """
     report = report if report is not None else Report()
     folder = Path(path)
@@ -51,7 +54,12 @@ def read_brat(
     alone = sorted(annotations - {text.with_suffix(".ann") for text in texts})
     if alone:
         raise ClinnerError(f"{alone[0]} has no {alone[0].stem}.txt beside it.")
+    if relations not in ("corpus", "document"):
+        raise ClinnerError(f'relations={relations!r} is unknown; use "corpus" or "document".')
     documents = [_read(text, folder, report) for text in texts]
+    if relations == "document" or not any(document.relations for document in documents):
+        for document in documents:
+            document.relations = document.relations or None
     rename_labels(documents, labels, only, report)
     yield from into_tasks(documents, task)
 
@@ -175,7 +183,7 @@ def _standoff(document: Document) -> str:
         for note in filter(None, mention.note.split("\n")):
             notes += 1
             lines.append(f"#{notes}\tAnnotatorNotes {id}\t{_one_line(note)}")
-    for number, relation in enumerate(document.relations, 1):
+    for number, relation in enumerate(document.relations or (), 1):
         head, tail = new_id[relation.head], new_id[relation.tail]
         lines.append(f"R{number}\t{_label(relation.label)} Arg1:{head} Arg2:{tail}\t")
     return "".join(line + "\n" for line in lines)

@@ -57,12 +57,12 @@ class Relation:
 
 @dataclass
 class Document:
-    """A text, its mentions by task and the relations between them."""
+    """A text, its mentions by task and the relations between them; None where nobody looked for relations."""
 
     name: str
     text: str
     mentions: dict[str, list[Mention]] = field(default_factory=dict)
-    relations: list[Relation] = field(default_factory=list)
+    relations: list[Relation] | None = None
 
 
 @dataclass
@@ -123,8 +123,8 @@ def to_doc(document: Document, nlp: Language, *, report: Report | None = None, s
     Overlapping mentions stay, and so does the group of a task with none. A mention that does not begin and end with a
     word is moved to the words it touches (white space at its edges is let go); a discontinuous one becomes the span
     from its first to its last fragment, since a span is what spaCy can hold. Notes go to ``attrs["notes"]`` of the
-    group. With relations, all mentions also stand in ``doc.spans[spans_key]`` and ``doc._.relations`` points there by
-    index. ``report`` counts what changed. Raises ClinnerError for an offset outside the text.
+    group. Where relations were looked for, all mentions also stand in ``doc.spans[spans_key]`` and ``doc._.relations``
+    points there by index. ``report`` counts what changed. Raises ClinnerError for an offset outside the text.
     """
     report = report if report is not None else Report()
     doc = nlp.tokenizer(document.text)  # not make_doc: its length limit is the parser's, not ours
@@ -152,7 +152,7 @@ def to_doc(document: Document, nlp: Language, *, report: Report | None = None, s
         attrs = {"notes": notes} if any(notes) else {}
         doc.spans[task] = SpanGroup(doc, name=task, spans=everything[begin:], attrs=attrs)
         report.overlapping += _count_overlapping(everything[begin:])
-    if document.relations:
+    if document.relations is not None:
         doc.spans[spans_key] = SpanGroup(doc, name=spans_key, spans=everything)
         set_relations_extension()
         doc._.relations = [
@@ -212,7 +212,7 @@ def from_doc(doc: Doc, keys: str | Iterable[str] = "sc") -> Document:
                 Mention(span.label_, ((span.start_char, span.end_char),), note=note)
                 for span, note in zip(group, notes, strict=True)
             ]
-    if len(document.mentions) == 1 and Doc.has_extension("relations") and doc._.relations:
+    if len(document.mentions) == 1 and Doc.has_extension("relations") and doc._.relations is not None:
         (key,) = document.mentions
         document.mentions[key] = [replace(m, id=f"T{n}") for n, m in enumerate(document.mentions[key])]
         document.relations = [

@@ -42,6 +42,8 @@ def rename_labels(
 
 
 def _drop_loose_relations(document: Document, report: Report) -> None:
+    if document.relations is None:
+        return
     ids = {mention.id for group in document.mentions.values() for mention in group}
     kept = [relation for relation in document.relations if {relation.head, relation.tail} <= ids]
     report.relations_lost += len(document.relations) - len(kept)

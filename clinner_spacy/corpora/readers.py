@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
+from typing import Literal
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -42,11 +43,16 @@ def create_brat_reader(
     labels: dict[str, str] | None = None,
     only: list[str] | None = None,
     task: str | None = None,
+    relations: Literal["corpus", "document"] = "corpus",
+    spans_key: str = "sc",
     limit: int = 0,
 ) -> Reader:
-    """Folders of brat standoff; options as in :func:`clinner_spacy.corpora.brat.read_brat`."""
+    """Folders of brat standoff; options as in :func:`clinner_spacy.corpora.brat.read_brat`.
 
-    return _reader(_each(paths, partial(read_brat, labels=labels, only=only, task=task)), limit)
+    spans_key: where the spans stand that relations point to; "clinical_relations" has a setting of that name, too.
+    """
+    read = partial(read_brat, labels=labels, only=only, task=task, relations=relations)
+    return _reader(_each(paths, read), limit, spans_key)
 
 
 def create_conll_reader(
@@ -89,7 +95,7 @@ def _choose(paths: list[str], tasks: list[str] | None) -> dict[str, list[str]]:
     return {path: found for path, found in chosen.items() if found}
 
 
-def _reader(read: Callable[[Report], Iterable[Document]], limit: int) -> Reader:
+def _reader(read: Callable[[Report], Iterable[Document]], limit: int, spans_key: str = "sc") -> Reader:
     """Examples of at most ``limit`` documents (0: all)."""
     told = False
 
@@ -97,7 +103,7 @@ def _reader(read: Callable[[Report], Iterable[Document]], limit: int) -> Reader:
         nonlocal told
         report = Report()
         for document in islice(read(report), limit or None):
-            yield Example(nlp.tokenizer(document.text), to_doc(document, nlp, report=report))
+            yield Example(nlp.tokenizer(document.text), to_doc(document, nlp, report=report, spans_key=spans_key))
         if not told:
             logger.info("Corpus: %s", report)
             told = True

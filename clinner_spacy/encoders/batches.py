@@ -45,16 +45,20 @@ def fill_batches(
 ) -> Iterator[Batch]:
     """Fill batches of at most ``batch_tokens`` tokens, special tokens and padding counted in.
 
-    ids: int (n_pieces,), the pieces that the plan's windows lie over.
+    ids: int (n_pieces,), the pieces that the plan's windows lie over. In half precision a window's scores depend on
+    those beside it, so windows of one length are put in order of what they hold, not of the documents.
     """
     n_prefix, n_suffix = len(prefix), len(suffix)
+    by_content = np.asarray(
+        sorted(range(len(plan.begin)), key=lambda n: ids[plan.begin[n] : plan.end[n]].tobytes()), dtype=np.int64
+    )
     before = n_prefix + (np.zeros(len(plan.begin), dtype=np.int64) if plan.pads is None else plan.pads)
     counts = plan.end - plan.begin
     lengths = before + counts + n_suffix
     by_window = np.argsort(plan.window, kind="stable")
     readings = np.bincount(plan.window, minlength=len(lengths))
     offsets = np.cumsum(readings) - readings
-    for windows in pack(lengths, batch_tokens):
+    for windows in (by_content[some] for some in pack(lengths[by_content], batch_tokens)):
         size, inner, first = lengths[windows], counts[windows], before[windows]
         block = np.full((len(windows), int(size.max())), pad, dtype=np.int64)
         block[:, :n_prefix] = prefix

@@ -14,6 +14,7 @@ from thinc.util import torch2xp, xp2torch
 
 from clinner_spacy.encoders.forks import safe_in_forks
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.ner.heads import silenced
 from clinner_spacy.ner.merge import merge_readings
 from clinner_spacy.ner.orphans import open_orphans
 
@@ -61,6 +62,7 @@ def build_multitask_tagger(
             "merge": merge,
             "columns": columns,
             "orphans": orphans,
+            "untrained": [],  # columns of labels that nothing has been learned of
         },
         layers=[tok2vec],
         refs={"tok2vec": tok2vec},
@@ -88,7 +90,7 @@ def forward(model: Model[Docs, Scores], docs: Docs, is_train: bool) -> tuple[Sco
 
 def score_vectors(model: Model[Docs, Scores], docs: Docs, is_train: bool) -> tuple[Scores, Callable[[Scores], Docs]]:
     """The logits of encoders that give one vector a word."""
-    W, b = _heads(model)
+    W, b = _heads(model, is_train)
     ops = model.ops
     vectors, backprop_vectors = model.get_ref("tok2vec")(docs, is_train)
     lengths = ops.asarray1i([len(vector) for vector in vectors])
@@ -117,7 +119,7 @@ def score_readings(model: Model[Docs, Scores], docs: Docs, is_train: bool) -> tu
     if not len(word):
         return ops.unflatten(ops.asarray2f(Y), ops.asarray1i(lengths)), lambda d_scores: docs
     order, vectors = next(parts)
-    W, b = (xp2torch(param, requires_grad=is_train, device=vectors.device) for param in _heads(model))
+    W, b = (xp2torch(param, requires_grad=is_train, device=vectors.device) for param in _heads(model, is_train))
     with safe_in_forks(vectors.device), torch.set_grad_enabled(is_train):
         scored = [(order, torch.addmm(b, vectors, W.T))]
         scored += [(order, torch.addmm(b, vectors, W.T)) for order, vectors in parts]
@@ -142,5 +144,7 @@ def score_readings(model: Model[Docs, Scores], docs: Docs, is_train: bool) -> tu
     return ops.unflatten(ops.asarray2f(Y), ops.asarray1i(lengths)), backprop
 
 
-def _heads(model: Model[Docs, Scores]) -> tuple[Floats2d, Floats1d]:
-    return cast(Floats2d, model.get_param("W")), cast(Floats1d, model.get_param("b"))
+def _heads(model: Model[Docs, Scores], is_train: bool) -> tuple[Floats2d, Floats1d]:
+    """Weight and bias; when predicting, labels that nothing has been learned of cannot win."""
+    W, b = cast(Floats2d, model.get_param("W")), cast(Floats1d, model.get_param("b"))
+    return W, b if is_train else silenced(model.ops, b, model.attrs["untrained"])

@@ -8,7 +8,7 @@ speed.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,6 +32,12 @@ FEATURES = {"norm": 1.0, "prefix": 0.25, "suffix": 0.5, "shape": 0.25}
 #: Distinct words kept when predicting; numbers and dates bring new ones without end.
 MAX_KEPT = 100_000
 
+#: Characters of a word that its n-grams are taken from; a longer one is no word (its shape, to spaCy, is "LONG").
+MAX_CHARACTERS = 100
+
+#: Distinct words embedded at once; a hundred characters each have some 400 hashed n-grams, a row of the table each.
+PART = 1024
+
 
 def build_spelling_embed(
     width: int,
@@ -45,8 +51,10 @@ def build_spelling_embed(
     width: of the output. ngram_vectors: a ``.floret`` text file with fixed vectors of character n-grams
     (https://github.com/explosion/floret), read when the model is initialized and part of the model from then on.
     ngram_shape: the rows and columns of that table, needed to load a saved model where the file is not at hand.
-    Output: float (n_words, width) a document.
+    Output: float (n_words, width) a document. Raises ClinnerError where the file cannot be read or has another shape.
     """
+    if len(ngram_shape) != 2 or min(ngram_shape) < 0:
+        raise ClinnerError(f"ngram_shape={list(ngram_shape)} is not [rows, columns] of a .floret file; see its header.")
     rows_of = [max(1, int(rows * share)) for share in FEATURES.values()]
     features: Model = concatenate(*[HashEmbed(width, n, column=i, seed=7 + i) for i, n in enumerate(rows_of)])
     mix = Maxout(nO=width, nI=width * len(FEATURES) + ngram_shape[1], nP=maxout_pieces, normalize=True, dropout=0.0)
@@ -57,15 +65,26 @@ def build_spelling_embed(
         dims={"nO": width},
         params={"ngrams": None},
         layers=[features, mix],
-        attrs={"floret": {}, "ngram_vectors": str(ngram_vectors or ""), "kept": Kept(), "kept_ngrams": Kept()},
+        attrs={
+            "floret": {},
+            "ngram_vectors": str(ngram_vectors or ""),
+            "ngram_shape": list(ngram_shape),
+            "kept": Kept(),
+            "kept_ngrams": Kept(),
+        },
     )
 
 
 def init(model: Model[Docs, list[Floats2d]], X: Docs | None = None, Y: list[Floats2d] | None = None) -> None:
-    if model.attrs["ngram_vectors"]:
-        table, model.attrs["floret"] = read_floret(model.attrs["ngram_vectors"])
+    path, shape = model.attrs["ngram_vectors"], model.attrs["ngram_shape"]
+    if path:
+        table, model.attrs["floret"] = read_floret(path)
+        if list(table.shape) != shape:
+            raise ClinnerError(f"ngram_vectors={path} has the shape {list(table.shape)}; set ngram_shape to that.")
         ops: Any = model.ops
         model.set_param("ngrams", ops.asarray2f(table))
+    elif any(shape):
+        raise ClinnerError(f"ngram_shape={shape} needs ngram_vectors, a .floret file; name it or set [0, 0].")
     for layer in model.layers:
         layer.initialize()
 
@@ -75,11 +94,19 @@ def read_floret(path: str | Path) -> tuple[NDArray[np.float32], dict]:
     try:
         with Path(path).open(encoding="utf8") as file:
             n_rows, width, minn, maxn, hash_count, hash_seed, bow, eow = file.readline().split()
-            table = np.loadtxt(file, dtype=np.float32, usecols=range(1, int(width) + 1), comments=None)
+            table = np.loadtxt(file, dtype=np.float32, usecols=range(1, int(width) + 1), comments=None, ndmin=2)
+        table = table.reshape(int(n_rows), int(width))
+        settings: dict[str, Any] = {"minn": int(minn), "maxn": int(maxn), "hash_count": int(hash_count), "hash_seed": int(hash_seed)}
+        settings |= {"bow": bow, "eow": eow}
+        Vectors(mode="floret", data=table, **settings)  # it knows which settings there can be
     except OSError as error:
         raise ClinnerError(f"ngram_vectors={path} cannot be read: {error.strerror}; make it with floret.") from error
-    settings = {"minn": int(minn), "maxn": int(maxn), "hash_count": int(hash_count), "hash_seed": int(hash_seed)}
-    return table.reshape(int(n_rows), int(width)), settings | {"bow": bow, "eow": eow}
+    except (ValueError, OverflowError) as error:
+        raise ClinnerError(
+            f"ngram_vectors={path} is no .floret file or is damaged: its header must be rows, columns, minn, maxn, "
+            "hash count, hash seed, BOW and EOW, and a line must follow for each row; make it with floret."
+        ) from error
+    return table, settings
 
 
 def forward(
@@ -92,10 +119,13 @@ def forward(
     vocab = docs[0].vocab
     if not is_train:
         kept = model.attrs["kept"].rows(
-            ops, distinct, _parameters(model), lambda new: _embed(model, vocab, new, False)[0]
+            ops,
+            distinct,
+            _parameters(model),
+            _parameters(model, ("b", "G")),
+            lambda new: _embed(model, vocab, new, False)[0],
         )
         return ops.unflatten(kept[inverse], lengths), lambda d: docs
-    model.attrs["kept"].forget()  # the optimizer changes parameters in place
     vectors, backprop_distinct = _embed(model, vocab, distinct, is_train)
     word_of = ops.asarray1i(inverse)
 
@@ -121,7 +151,7 @@ def _embed(
     if model.has_param("ngrams"):
         table: Any = model.get_param("ngrams")
         compute = partial(_ngram_vectors, table, model.attrs["floret"], vocab)
-        ngrams = model.attrs["kept_ngrams"].rows(ops, orths, [table], compute)
+        ngrams = model.attrs["kept_ngrams"].rows(ops, orths, [table], [], compute)
         hashed = ops.xp.hstack([hashed, ngrams])
     mixed, backprop_mixed = mix(hashed, is_train)
 
@@ -131,26 +161,35 @@ def _embed(
     return mixed, backprop
 
 
-def _parameters(model: Model) -> list:
-    return [node.get_param(name) for node in model.walk() for name in node.param_names if node.has_param(name)]
+def _parameters(model: Model, names: Container[str] | None = None) -> list:
+    return [
+        node.get_param(name)
+        for node in model.walk()
+        for name in node.param_names
+        if node.has_param(name) and (names is None or name in names)
+    ]
 
 
 def _ngram_vectors(table: Floats2d, settings: dict, vocab: Vocab, orths: NDArray[np.uint64]) -> Floats2d:
     """Fixed vectors of the words in lower case, float (n_words, table's width)."""
-    vectors = Vectors(mode="floret", data=table, strings=vocab.strings, **settings)
-    return vectors.get_batch([vocab[int(orth)].lower for orth in orths])
+    vectors = Vectors(mode="floret", data=table, **settings)
+    return vectors.get_batch([vocab[int(orth)].lower_[:MAX_CHARACTERS] for orth in orths])
 
 
 class Snapshot(NamedTuple):
-    """The parameters that rows were computed from, key -> row, and the rows."""
+    """The parameters that rows were computed from, copies of their biases, key -> row, and the rows."""
 
     parameters: list
+    biases: list
     row_of: dict[int, int]
     table: Floats2d | None
 
 
 class Kept:
     """Rows computed once for each key, until the parameters they come from change.
+
+    Averaged parameters are swapped in and out, and an optimizer changes them all in place: the one shows in which
+    arrays they are, the other in the values of the biases, which are few.
 
     What is kept is replaced whole, never changed in place, so that threads that share a pipeline, or one that is
     interrupted, always see a key beside its own row.
@@ -163,27 +202,37 @@ class Kept:
         return Kept, ()  # a copy or pickle does not tell which words were read
 
     def forget(self) -> None:
-        self.now = Snapshot([], {}, None)
+        self.now = Snapshot([], [], {}, None)
 
     def rows(
         self,
         ops: Ops,
         keys: NDArray[np.uint64],
         parameters: list,
+        biases: list,
         compute: Callable[[NDArray[np.uint64]], Floats2d],
     ) -> Floats2d:
-        """The rows of distinct keys, float (n_keys, width); ``compute`` gives those of keys not met before."""
+        """The rows of distinct keys, float (n_keys, width); ``compute`` gives those of keys not met before.
+
+        parameters: all that the rows come from. biases: those of them whose values are compared.
+        """
         known = self.now
-        # Averaged parameters are swapped in and out without a training step between, so identity is compared.
-        same = len(parameters) == len(known.parameters) and all(map(operator.is_, parameters, known.parameters))
+        same = (
+            len(parameters) == len(known.parameters)
+            and all(map(operator.is_, parameters, known.parameters))
+            and all(map(ops.xp.array_equal, biases, known.biases))
+        )
         if not same or len(known.row_of) > MAX_KEPT:
-            known = Snapshot(parameters, {}, None)
+            known = Snapshot(parameters, [bias.copy() for bias in biases], {}, None)
         wanted = keys.tolist()
         new = [key for key in wanted if key not in known.row_of]
         if new:
-            computed = compute(np.asarray(new, dtype=np.uint64))
-            table = computed if known.table is None else ops.xp.vstack([known.table, computed])
+            parts = [np.asarray(new[n : n + PART], dtype=np.uint64) for n in range(0, len(new), PART)]
+            old = [] if known.table is None else [known.table]
+            table = ops.xp.vstack([*old, *map(compute, parts)])
             first = len(known.row_of)
-            self.now = known = Snapshot(parameters, known.row_of | {key: first + n for n, key in enumerate(new)}, table)
+            row_of = known.row_of | {key: first + n for n, key in enumerate(new)}
+            self.now = known = Snapshot(parameters, known.biases, row_of, table)
         assert known.table is not None
         return known.table[ops.asarray1i([known.row_of[key] for key in wanted])]
+

@@ -18,7 +18,7 @@ from clinner_spacy.ner.threshold import Threshold, least_scores
 
 
 class Prediction(NamedTuple):
-    """A span found: word offsets (end exclusive), its label, and its score.
+    """A span found: word offsets (end exclusive), its label, its score, and the task that it was found for.
 
     The score is the mean over the span's words of the probability of the tag chosen there; of a calibrated task, the
     probability that the span is right. Where other units than the Doc's words were tagged, ``characters``
@@ -29,6 +29,7 @@ class Prediction(NamedTuple):
     end: int
     label: str
     score: float
+    task: str
     characters: tuple[int, int] | None = None
 
 
@@ -89,7 +90,7 @@ def predictions(
             strict=True,
         )
         for doc, start, end, label, score in rows:
-            found[doc].append(Prediction(start, end, labels[label], score))
+            found[doc].append(Prediction(start, end, labels[label], score, task))
     for spans_of_doc in found:
         spans_of_doc.sort(key=lambda span: (span.start, span.end))
     return found
@@ -99,10 +100,8 @@ def on_words(doc: Doc, units: Units, found: Sequence[Prediction]) -> list[Predic
     """Spans of units -> the words of ``doc`` that hold them, in text order; what no word holds is left out."""
     spans = np.asarray([(p.start, p.end - 1) for p in found], dtype=np.int64).reshape(-1, 2)
     characters = np.stack([units.bounds[spans[:, 0], 0], units.bounds[spans[:, 1], 1]], axis=1)
-    rows = zip(found, to_words(doc, characters).tolist(), characters.tolist(), strict=True)
-    return [
-        Prediction(start, end, p.label, p.score, (first, behind)) for p, (start, end), (first, behind) in rows if end
-    ]
+    rows = zip(found, to_words(doc, characters).tolist(), map(tuple, characters.tolist()), strict=True)
+    return [p._replace(start=start, end=end, characters=exact) for p, (start, end), exact in rows if end]
 
 
 def decode_words(logits: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.floating]]:

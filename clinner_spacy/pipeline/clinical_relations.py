@@ -224,6 +224,7 @@ class ClinicalRelations(SavedPipe):
         no example holds a relation.
         """
         validate_get_examples(get_examples, "ClinicalRelations.initialize")
+        self._random = np.random.default_rng(np.random.randint(2**31))  # numpy's own is what training.seed sets
         new = self.model is not None and not self.cfg["labels"]
         self.load()
         counts = count_types(get_examples(), self.spans_key)
@@ -262,7 +263,7 @@ class ClinicalRelations(SavedPipe):
         ops = self.model.ops
         loss, gradient = pair_loss(ops.to_numpy(scores), np.concatenate(targets), np.concatenate(weights))
         backprop(ops.asarray2f(gradient))
-        if sgd is not None:
+        if sgd not in (None, False):
             self.finish_update(sgd)
         losses[self.name] += loss
         return losses

@@ -23,7 +23,7 @@ from clinner_spacy.errors import ClinnerError
 from clinner_spacy.ner.calibration import BetaMap
 from clinner_spacy.ner.decode import on_words, predictions
 from clinner_spacy.ner.gold import UNKNOWN, gold_tags
-from clinner_spacy.ner.heads import resize_heads
+from clinner_spacy.ner.heads import mark_trained, resize_heads
 from clinner_spacy.ner.loss import tagging_loss
 from clinner_spacy.ner.tagset import TagSet
 from clinner_spacy.ner.threshold import Threshold, check_labels, checked_threshold
@@ -293,7 +293,8 @@ class MultiClinNER(SavedPipe):
         resize_heads(self.model, old, self.tagset)
 
     def add_task(self, task: str, labels: Sequence[str]) -> None:
-        """Add a task, or labels to one; heads that are there keep their weights, new columns start at zero."""
+        """Add a task, or labels to one; heads that are there keep their weights, new labels are never predicted until
+        a document that has them was learned from."""
         self.load()
         known = self.tasks.get(task, [])
         self._resize(self.tasks | {task: [*known, *(label for label in labels if label not in known)]})
@@ -330,7 +331,7 @@ class MultiClinNER(SavedPipe):
         scores, backprop = self.model.begin_update(docs if units is None else [of_doc.doc for of_doc in units])
         loss, gradient = self.get_loss(examples, scores)
         backprop(gradient)
-        if sgd is not None:
+        if sgd not in (None, False):
             self.finish_update(sgd)
         losses[self.name] += loss
         return losses
@@ -345,6 +346,7 @@ class MultiClinNER(SavedPipe):
         lengths = np.asarray([len(score) for score in scores])
         logits = np.concatenate([ops.to_numpy(score) for score in scores])
         tags[np.isnan(logits[:, 0])] = UNKNOWN  # words that the encoder cannot read
+        mark_trained(self.model, tagset, tags)
         loss, gradient, d_transitions = tagging_loss(logits, tags, lengths, tagset, self._transitions())
         if d_transitions is not None:
             self.model.inc_grad("T", ops.asarray2f(d_transitions))
@@ -370,7 +372,7 @@ class MultiClinNER(SavedPipe):
         check_labels(self.threshold, TagSet(cfg["tasks"]).labels, self.name)
         super()._set_cfg(cfg)
 
-    def _read(self, checkpoint: str) -> None:
+    def _read(self, checkpoint: str | list[str]) -> None:
         self.take(load_checkpoint(checkpoint, **self.checkpoint_settings))
 
     def _checked(self, cfg: Any) -> dict[str, Any]:

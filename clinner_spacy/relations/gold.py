@@ -36,7 +36,8 @@ def relations_of_doc(doc: Doc, n_spans: int | None = None) -> list[Mapping[str, 
 def gold_spans(example: Example, spans_key: str) -> list[WordSpan] | None:
     """The reference's spans over the predicted Doc's words, widened to whole words where the two Docs differ.
 
-    None where the reference has no such group: nothing was annotated.
+    None where the reference has no such group: nothing was annotated. Raises ClinnerError where a span lies beyond the
+    predicted Doc's text.
     """
     doc, reference = example.predicted, example.reference
     if spans_key not in reference.spans:
@@ -45,6 +46,8 @@ def gold_spans(example: Example, spans_key: str) -> list[WordSpan] | None:
     if [token.idx for token in doc] == [token.idx for token in reference]:
         return [WordSpan(span.start, span.end, span.label_) for span in group]
     carried: list[Any] = [doc.char_span(s.start_char, s.end_char, s.label, alignment_mode="expand") for s in group]
+    if any(span is None for span in carried):
+        raise ClinnerError(f"Gold in doc.spans[{spans_key!r}] lies beyond the text it is of; the two texts differ.")
     return [WordSpan(span.start, span.end, span.label_) for span in carried]
 
 
@@ -92,7 +95,6 @@ def log_unreachable(examples: Iterable[Example], spans_key: str, limits: Limits)
             "found.",
             *(n_unreachable, n_relations),
         )
-
 
 def gold_targets(
     candidates: Candidates, relations: Iterable[Mapping[str, Any]], labels: Sequence[str], null: bool

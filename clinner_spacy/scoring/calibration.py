@@ -15,6 +15,7 @@ from spacy.tokens import Span
 from spacy.training import Example
 
 from clinner_spacy.ner.calibration import fit_beta_map
+from clinner_spacy.ner.write import ANY_TASK, span_tasks
 
 N_BINS = 10
 
@@ -64,8 +65,8 @@ def judge_spans(
                 gold = set(map(_place, example.reference.spans[task]))
                 judged += [
                     JudgedSpan((source, number), task, span.label_, float(score), _place(span) in gold)
-                    for span, score in zip(group, scores, strict=True)
-                    if span.label_ in labels
+                    for span, score, found_for in zip(group, scores, span_tasks(group), strict=True)
+                    if span.label_ in labels and found_for in (task, ANY_TASK)
                 ]
     return judged
 

@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.training import Example
 
+from clinner_spacy.ner.write import ANY_TASK, span_tasks
 from clinner_spacy.scoring.calibration import score_calibration
 from clinner_spacy.scoring.spans import SpanRow, char_scores, strict_scores
 
@@ -35,7 +36,8 @@ def score_tasks(
     """Score ``predicted.spans[spans_key]`` against ``reference.spans[task]`` for each task (name -> its labels).
 
     A document whose reference lacks a task's group was not annotated for it and does not count there. A predicted span
-    belongs to the tasks that have its label; where the key is absent, the entities are the prediction. Spans match by
+    belongs to its task in ``attrs["tasks"]`` of the group, without one to each task that has its label; where the key
+    is absent, the entities are the prediction. Spans match by
     character offsets, so the tokens of the two Docs may differ. Measures are those of
     :mod:`clinner_spacy.scoring.spans`, from 0 to 1, or None where no document was annotated: strict ``spans_sc_p``,
     ``_r`` and ``_f`` over all tasks and ``spans_sc_per_type`` a label, character overlap ``spans_sc_char_p``,
@@ -46,9 +48,9 @@ def score_tasks(
     for number, example in enumerate(examples):
         for task, labels in tasks.items():
             if task in example.reference.spans:
-                gold.setdefault(task, []).extend(_rows(example.reference, task, number, task))
-                found = _rows(example.predicted, spans_key, number, task)
-                predicted.setdefault(task, []).extend(row for row in found if row.label in labels)
+                gold.setdefault(task, []).extend(_rows(example.reference.spans[task], number, task))
+                found = _of_task(example.predicted, spans_key, task, labels)
+                predicted.setdefault(task, []).extend(_rows(found, number, task))
     scores: dict[str, Any] = {}
     for task in tasks:
         scores.update(_named(task, gold.get(task), predicted.get(task)))
@@ -58,9 +60,15 @@ def score_tasks(
     return scores
 
 
-def _rows(doc: Doc, key: str, number: int, task: str) -> Rows:
-    """The spans under a key, or the entities where it is absent; the task in the document's name keeps tasks apart."""
-    spans = doc.spans.get(key, doc.ents)
+def _of_task(doc: Doc, key: str, task: str, labels: Sequence[str]) -> list[Span]:
+    """The spans under a key, or the entities where it is absent, that were found for a task or may have been."""
+    group = doc.spans.get(key, doc.ents)
+    both = zip(group, span_tasks(group), strict=True)
+    return [span for span, found_for in both if found_for in (task, ANY_TASK) and span.label_ in labels]
+
+
+def _rows(spans: Iterable[Span], number: int, task: str) -> Rows:
+    """The task in the document's name keeps tasks apart."""
     return [SpanRow((number, task), span.label_, span.start_char, span.end_char) for span in spans]
 
 

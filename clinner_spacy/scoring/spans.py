@@ -1,7 +1,7 @@
 """Strict and character-overlap F1 of labelled spans, as the MultiClinAI shared tasks measure them.
 
 Equal to the official evaluation, https://github.com/nlp4bia-bsc/MultiClinAIEval (``src/evaluate.py``, 2026), which
-compares all with all; here sets and a search tree do it. As there: a repeated prediction counts once, a repeated gold
+compares all with all; here sets and sorted runs do it. As there: a repeated prediction counts once, a repeated gold
 span is one more gold span (strict: one more miss), and a measure of nothing is 0.
 """
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import spacy
 import torch
+from spacy.training import Example
 from tokenizers import Tokenizer
 from torch.nn.functional import gelu, relu
 
+from clinner_spacy.encoders.units import units_of
 from clinner_spacy.errors import ClinnerError
 from tests.published import LONG, Reference, crf, linear, marginals, mentions, runs, save, viterbi
 from tests.tiny import TEXT, config, save_encoder
@@ -20,7 +23,8 @@ SHORT = TEXT[0]
 def found(path, text, **settings):
     """(start, end, label) in characters -> score, as the component finds them in a text."""
     nlp = spacy.blank("es")
-    nlp.add_pipe("multiclin_ner", config={"checkpoint": str(path), "precision": "fp32", **settings})
+    settings.setdefault("precision", "fp32")
+    nlp.add_pipe("multiclin_ner", config={"checkpoint": path if isinstance(path, list) else str(path), **settings})
     doc = nlp(text)
     group = doc.spans["sc"]
     exact = group.attrs.get("characters", [])
@@ -237,6 +241,52 @@ def test_a_saved_pipeline_needs_nothing_else(tmp_path):
         file.unlink()
     doc = spacy.load(tmp_path / "saved")(LONG)
     assert list(doc.spans["sc"].attrs["characters"]) == expected
+
+
+def test_an_ensemble_is_the_mean_of_its_members(tmp_path):
+    names = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        names.append(str(multihead(tmp_path / str(seed))))
+    nlp = spacy.blank("es")
+    together = nlp.add_pipe("multiclin_ner", config={"checkpoint": names, "precision": "fp32"})
+    together.load()
+    docs = [nlp.make_doc(LONG)]
+    units = [of_doc.doc for of_doc in units_of(together.model, docs)]
+    probabilities = [np.exp(member.predict(units)[0]) for member in together.model.layers]
+    assert np.allclose(np.exp(together.model.predict(units)[0]), sum(probabilities) / 2, atol=1e-4)
+    assert not np.allclose(*probabilities, atol=1e-2)
+    found = together.predict(docs)
+    nlp.to_disk(tmp_path / "saved")
+    assert spacy.load(tmp_path / "saved").get_pipe("multiclin_ner").predict(docs) == found
+
+
+def test_members_that_differ_are_refused(tmp_path):
+    names = [str(multihead(tmp_path / "a")), str(multihead(tmp_path / "b", "bert", "bert"))]
+    with pytest.raises(ClinnerError, match="tags other units"):
+        found(names, SHORT)
+    names[1] = str(multihead(tmp_path / "c", classes=["DISEASE"]))
+    with pytest.raises(ClinnerError, match="has the tasks"):
+        found(names, SHORT)
+
+
+def test_training_on_pieces_learns(tmp_path):
+    """Heads of a plain token classifier are trained on the units they tag: gold is carried over by its characters."""
+    kind = {"architectures": ["RobertaForTokenClassification"], "id2label": {"0": "O", "1": "B-D", "2": "I-D"}}
+    path = save(tmp_path, "roberta", "roberta", linear("classifier", 3), kind)
+    nlp = spacy.blank("es")
+    settings = {"checkpoint": str(path), "task": "d", "words": "pieces", "precision": "fp32"}
+    nlp.add_pipe("multiclin_ner", config=settings)
+    gold = nlp.make_doc(SHORT)
+    gold.spans["d"] = [gold.char_span(28, 45, label="D"), gold.char_span(55, 77, label="D")]
+    example = Example(nlp.make_doc(SHORT), gold)
+    optimizer = nlp.initialize(lambda: [example])
+    optimizer.learn_rate = 0.01
+    losses = [nlp.update([example], sgd=optimizer)["multiclin_ner"] for _ in range(40)]
+    assert losses[-1] < losses[0] / 10
+    doc = nlp(SHORT)
+    expected = [(span.start_char, span.end_char) for span in gold.spans["d"]]
+    assert [(span.start_char, span.end_char) for span in doc.spans["sc"]] == expected
 
 
 def test_what_does_not_fit_is_named(tmp_path):

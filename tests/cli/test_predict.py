@@ -11,12 +11,14 @@ import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.language import Language
+from spacy.tokens import Span, SpanGroup
 
 from clinner_spacy.cli.annotate import annotate_texts
-from clinner_spacy.cli.model import build_nlp, task_of_label
+from clinner_spacy.cli.model import build_nlp, labels_of
 from clinner_spacy.cli.texts import Text
 from clinner_spacy.corpora.tsv import read_tsv
 from tests.cli.conftest import TEXT, Run
+from tests.pipeline.conftest import gold, tagger, train
 
 FOUND = [("SYMPTOM", 13, 19, "fiebre"), ("DISEASE", 22, 46, "diabetes mellitus tipo 2")]
 
@@ -176,7 +178,7 @@ def by_heart(saved: Path) -> Language:
 @settings(deadline=None, max_examples=50)
 def test_every_mention_lies_in_its_text(by_heart: Language, text: str) -> None:
     nlp = by_heart
-    (annotated,) = annotate_texts([Text("x", text)], nlp, task_of_label(nlp))
+    (annotated,) = annotate_texts([Text("x", text)], nlp, labels_of(nlp))
     assert annotated.text == text
     for start, end, label, score in annotated.found:
         mention = text[start:end]
@@ -186,9 +188,9 @@ def test_every_mention_lies_in_its_text(by_heart: Language, text: str) -> None:
 
 def test_words_of_one_text_are_forgotten(by_heart: Language) -> None:
     nlp = by_heart
-    list(annotate_texts([Text("x", TEXT)], nlp, task_of_label(nlp)))
+    list(annotate_texts([Text("x", TEXT)], nlp, labels_of(nlp)))
     before = len(nlp.vocab.strings)
-    list(annotate_texts((Text(str(n), f"{TEXT} n{n}") for n in range(500)), nlp, task_of_label(nlp)))
+    list(annotate_texts((Text(str(n), f"{TEXT} n{n}") for n in range(500)), nlp, labels_of(nlp)))
     assert len(nlp.vocab.strings) <= before + 100
 
 
@@ -212,3 +214,41 @@ def _read(terminal: int) -> bytes:
         return os.read(terminal, 4096)
     except OSError:  # how Linux says that the other end is closed
         return b""
+
+
+@pytest.fixture(scope="module")
+def two_tasks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pipeline whose two tasks share a label."""
+    nlp = spacy.blank("es")
+    nlp.add_pipe("multiclin_ner", config={"checkpoint": None, "model": tagger()})
+    examples = []
+    for text, first, second in (("Refiere fiebre y tos.", "fiebre", "tos"), ("Tiene mareo y tos.", "mareo", "tos")):
+        example = gold(nlp, text, {"a": [first], "b": [second]})
+        for task in "ab":
+            start = example.reference.spans[task][0].start
+            span = Span(example.reference, start, start + 1, "FINDING")
+            example.reference.spans[task] = SpanGroup(example.reference, name=task, spans=[span])
+        examples.append(example)
+    train(nlp, examples).to_disk(path := tmp_path_factory.mktemp("model") / "two")
+    scores = nlp.evaluate(examples)
+    assert scores["a_f"] == scores["b_f"] == scores["spans_sc_f"] == 1.0
+    return path
+
+
+@pytest.mark.parametrize(("task", "expected"), [("a", ["fiebre"]), ("b", ["tos"]), (None, ["fiebre", "tos"])])
+def test_a_task_of_a_saved_pipeline_whose_label_another_has(two_tasks, run, tmp_path, task, expected):
+    (tmp_path / "note.txt").write_text("Refiere fiebre y tos.")
+    given = ["--task", task] if task else []
+    done = run("predict", tmp_path / "note.txt", tmp_path / "out.tsv", *given, model=two_tasks)
+    assert done.exit_code == 0, done.output
+    rows = (tmp_path / "out.tsv").read_text().splitlines()[1:]
+    assert [row.split("\t")[-1] for row in rows] == expected
+
+
+def test_spans_that_another_component_puts_into_the_group(saved):
+    nlp = build_nlp(str(saved))
+    rules = nlp.add_pipe("span_ruler", config={"spans_key": "sc"}, last=True)
+    rules.add_patterns([{"label": "SYMPTOM", "pattern": "diabetes"}, {"label": "WORD", "pattern": "Paciente"}])
+    (annotated,) = annotate_texts([Text("x", TEXT)], nlp, labels_of(nlp))
+    assert {(f.label, TEXT[f.start : f.end]) for f in annotated.found} >= {("SYMPTOM", "diabetes")}
+    assert "WORD" not in {f.label for f in annotated.found}

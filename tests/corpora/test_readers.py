@@ -6,12 +6,16 @@ from typing import Any
 
 import pytest
 import spacy
+from spacy.tokens import Span
 from spacy.util import registry
 from thinc.api import Config
 
+from clinner_spacy.corpora.readers import create_brat_reader
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.scoring.relations import score_relations
 
 NLP = spacy.blank("es")
+LABELS = ("SYMPTOM", "QUALITY")
 CONFIG = """
 [corpus]
 @readers = "clinner.{name}.v1"
@@ -56,6 +60,46 @@ def test_brat_from_a_config_again_and_again(brat: Path, caplog: pytest.LogCaptur
     assert not example.predicted.spans and example.predicted.text == "fiebre alta"
     assert sum("2 mentions in 2 documents; 2 moved" in record.getMessage() for record in caplog.records) == 1
     assert len(list(resolve("BratCorpus", brat, more="limit = 1")(NLP))) == 1
+
+
+@pytest.fixture
+def related(tmp_path: Path) -> Path:
+    """Two texts with a relation in the first only, and a third that nobody looked at."""
+    folder = tmp_path / "related"
+    folder.mkdir()
+    for name in "abc":
+        (folder / f"{name}.txt").write_text("tos seca")
+    for name, more in (("a", "R1\tHas Arg1:T1 Arg2:T2\n"), ("b", "")):
+        (folder / f"{name}.ann").write_text(f"T1\tSYMPTOM 0 3\ttos\nT2\tQUALITY 4 8\tseca\n{more}")
+    return folder
+
+
+@pytest.mark.parametrize("key", ["sc", "mentions"])
+def test_relations_of_a_corpus_were_looked_for_in_all_its_documents(related: Path, key: str) -> None:
+    references = [e.reference for e in resolve("BratCorpus", related, more=f'spans_key = "{key}"')(NLP)]
+    assert [key in reference.spans for reference in references] == [True, True, False]
+    assert [len(reference.spans[key]) for reference in references[:2]] == [2, 2]
+    assert [reference._.relations for reference in references] == [[{"head": 1, "tail": 0, "label": "Has"}], [], None]
+
+
+def test_relations_were_looked_for_where_there_are_some_if_the_reader_is_told_so(related: Path) -> None:
+    references = [e.reference for e in resolve("BratCorpus", related, more='relations = "document"')(NLP)]
+    assert ["sc" in reference.spans for reference in references] == [True, False, False]
+    with pytest.raises(ClinnerError, match='is unknown; use "corpus" or "document"'):
+        list(create_brat_reader([str(related)], relations="none")(NLP))  # type: ignore[arg-type]
+
+
+def test_a_corpus_without_relations_was_not_looked_through_for_them(brat: Path) -> None:
+    assert all("sc" not in example.reference.spans for example in resolve("BratCorpus", brat)(NLP))
+
+
+def test_what_is_found_where_no_relation_is_costs_precision(related: Path) -> None:
+    examples = list(create_brat_reader([str(related)])(NLP))
+    for example in examples:
+        example.predicted.spans["sc"] = [Span(example.predicted, n, n + 1, name) for n, name in enumerate(LABELS)]
+        example.predicted._.relations = [{"head": 0, "tail": 1, "label": "Has"}]
+    scores = score_relations(examples)
+    assert (scores["relations_p"], scores["relations_r"]) == (0.5, 1.0)
 
 
 def test_multiclin_tasks_are_chosen_where_they_are(multiclin: Path) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import spacy
+from spacy.tokens import Doc
 from spacy.vectors import Vectors
-from thinc.api import SGD
+from thinc.api import SGD, Adam
 
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.models.spelling import MAX_KEPT, build_spelling_embed, read_floret
+from clinner_spacy.models.spelling import MAX_CHARACTERS, build_spelling_embed, read_floret
 
 
 @pytest.fixture
@@ -61,21 +63,27 @@ def test_kept_vectors_follow_the_parameters(docs):
     assert (model.predict(docs)[0] == before).all()
 
 
-def test_kept_vectors_are_forgotten_in_training(docs):
+@pytest.mark.parametrize("optimizer", [SGD(0.1), Adam(0.01)])
+def test_kept_vectors_follow_an_optimizer_that_changes_them_in_place(docs, optimizer):
     model = initialized()
-    before = model.predict(docs)[0]
-    vectors, backprop = model(docs, is_train=True)
-    backprop([np.ones_like(v) for v in vectors])
-    model.finish_update(SGD(0.1))
-    assert not (model.predict(docs)[0] == before).all()
+    for _ in range(3):
+        vectors, backprop = model(docs, is_train=True)
+        backprop([np.ones_like(v) for v in vectors])
+        before = model.predict(docs)[0]  # as a component does that annotates while it learns
+        model.finish_update(optimizer)
+        after = model.predict(docs)[0]
+        assert not (after == before).all()
+        model.attrs["kept"].forget()
+        assert (model.predict(docs)[0] == after).all()
 
 
 def test_kept_vectors_are_bounded(docs, monkeypatch):
     monkeypatch.setattr("clinner_spacy.models.spelling.MAX_KEPT", 3)
     model = initialized()
-    for _ in range(3):
-        model.predict(docs)
-    assert len(model.attrs["kept"].now.row_of) <= 3 + sum(len(doc) for doc in docs) < MAX_KEPT
+    nlp = spacy.blank("es")
+    for n in range(50):
+        model.predict([nlp.make_doc(f"uno{n} dos{n}")])
+        assert len(model.attrs["kept"].now.row_of) <= 3 + 2
 
 
 def test_gradient_sums_over_every_time_a_word_is_met(docs):
@@ -114,6 +122,95 @@ def test_ngrams_come_from_floret(docs, floret):
 def test_a_missing_floret_file_is_named(tmp_path):
     with pytest.raises(ClinnerError, match=r"nowhere\.floret"):
         initialized(ngram_vectors=str(tmp_path / "nowhere.floret"), ngram_shape=(7, 4))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: "",
+        lambda text: text.replace("7 4 3 5", "7 4 3", 1),
+        lambda text: text.replace("7 4 3 5", "7 4 5 3", 1),
+        lambda text: text.replace("7 4 3 5 2", "7 4 3 5 9", 1),
+        lambda text: text.replace("7 4 3 5", "seven 4 3 5", 1),
+        lambda text: text.replace("7 4 3 5", "8 4 3 5", 1),
+        lambda text: text.replace("7 4 3 5", "7 5 3 5", 1),
+        lambda text: text.replace("0.", "o.", 1),
+    ],
+)
+def test_a_damaged_floret_file_is_named(floret, damage):
+    floret.write_text(damage(floret.read_text()))
+    with pytest.raises(ClinnerError, match=r"small\.floret is no \.floret file or is damaged"):
+        initialized(ngram_vectors=str(floret), ngram_shape=(7, 4))
+
+
+def test_a_floret_file_that_is_no_text(floret):
+    floret.write_bytes(b"\xff\xfe\x00" * 50)
+    with pytest.raises(ClinnerError, match="is damaged"):
+        initialized(ngram_vectors=str(floret), ngram_shape=(7, 4))
+
+
+@pytest.mark.parametrize("shape", [(7,), (7, 4, 1), (-7, 4)])
+def test_a_shape_that_is_none(shape):
+    with pytest.raises(ClinnerError, match="rows, columns"):
+        build_spelling_embed(8, 50, ngram_shape=shape)
+
+
+def test_shape_and_file_must_agree(floret):
+    with pytest.raises(ClinnerError, match=r"has the shape \[7, 4\]"):
+        initialized(ngram_vectors=str(floret), ngram_shape=(8, 4))
+    with pytest.raises(ClinnerError, match=r"has the shape \[7, 4\]"):
+        initialized(ngram_vectors=str(floret))
+    with pytest.raises(ClinnerError, match="needs ngram_vectors"):
+        initialized(ngram_shape=(7, 4))
+
+
+def test_many_words_are_embedded_in_parts(floret, monkeypatch):
+    nlp = spacy.blank("es")
+    docs = [nlp.make_doc(" ".join(f"palabra{n}" for n in range(200)))]
+    model = initialized(ngram_vectors=str(floret), ngram_shape=(7, 4))
+    whole = model.predict(docs)[0]
+    model.attrs["kept"].forget()
+    model.attrs["kept_ngrams"].forget()
+    monkeypatch.setattr("clinner_spacy.models.spelling.PART", 7)
+    assert np.allclose(model.predict(docs)[0], whole, atol=1e-6)
+    assert len(model.attrs["kept"].now.row_of) == 200
+
+
+def test_ngrams_of_an_endless_word_are_those_of_its_beginning(floret):
+    nlp = spacy.blank("es")
+    model = initialized(ngram_vectors=str(floret), ngram_shape=(7, 4))
+    model.predict([Doc(nlp.vocab, words=["ab" * MAX_CHARACTERS, "ab" * (MAX_CHARACTERS // 2)])])
+    first, second = model.attrs["kept_ngrams"].now.table
+    assert (first == second).all()
+
+
+#: Reads four megabytes with the embedded model; prints the peak of its memory in MiB.
+READ = """
+import base64, random, resource, sys
+import spacy
+noise = random.Random(0).randbytes(3_000_000)
+base64 = base64.b64encode(noise).decode()
+texts = {
+    "hexadecimal": noise.hex()[:4_000_000],
+    "base64": base64,
+    "lines": "\\n".join(base64[n : n + 76] for n in range(0, len(base64), 76)),
+    "white": " \\t" * 2_000_000,
+}
+nlp = spacy.blank("es")
+nlp.add_pipe("multiclin_ner")
+nlp.max_length = 10**7
+doc = nlp("Fiebre alta. " + texts[sys.argv[1]] + " Fiebre alta.")
+assert "SYMPTOM" in {span.label_ for span in doc.spans["sc"]}
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", ["hexadecimal", "base64", "lines", "white"])
+def test_four_megabytes_without_a_word_need_less_than_a_gigabyte(text):
+    done = subprocess.run([sys.executable, "-c", READ, text], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) <= 1024
 
 
 def test_threads_that_share_a_model_see_the_same_vectors():

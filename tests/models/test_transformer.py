@@ -15,6 +15,7 @@ from thinc.api import Adam, Model
 
 from clinner_spacy.encoders.encoder import read_encoder
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.models.transformer import prepare
 from tests.tiny import KINDS, TEXT, save_encoder
 
 NLP = spacy.blank("es")
@@ -286,3 +287,19 @@ def test_an_encoder_that_was_not_read(encoder):
     with pytest.raises(ClinnerError, match="has not been read"):
         model.predict(docs())
     assert model.from_bytes(model.to_bytes()).shims[0].encoder is None
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_order_of_a_batch_changes_no_bit(encoder, precision):
+    model = transformer(encoder, precision=precision, batch_tokens=64)
+    texts = [f"{word} {number} mg de {text[:24]}" for word in TEXT[0].split() for number, text in enumerate(TEXT)]
+    batch = docs(*texts)
+    order = np.random.default_rng(0).permutation(len(batch))
+    expected = model.predict(batch)
+    found = model.predict([batch[n] for n in order])
+    assert all((vectors == expected[n]).all() for n, vectors in zip(order, found, strict=True))
+    calls = [
+        [part.ids.tolist() for part in prepare(model, some, every=False, is_train=False)[1]]
+        for some in (batch, [batch[n] for n in order])
+    ]
+    assert calls[0] == calls[1] and len(calls[0]) > 5

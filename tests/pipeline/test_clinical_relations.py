@@ -340,3 +340,29 @@ def test_reads_the_relations_of_a_corpus_and_learns_from_them(corpora):
         for n in order.permutation(len(train)):
             nlp.update([train[n]], sgd=optimizer)
     assert nlp.get_pipe("clinical_relations").score(train)["relations_gold_f"] > 0.5
+
+
+def test_gold_beyond_the_text_is_told_in_a_sentence(nlp):
+    example = gold(nlp, *NOTES[0])
+    shorter = Example(nlp.make_doc("Toma ibuprofeno."), example.reference)
+    with pytest.raises(ClinnerError, match=r"lies beyond the text it is of; the two texts differ"):
+        nlp.get_pipe("clinical_relations").update([shorter])
+
+
+def test_the_seed_decides_which_negatives_are_learned_from():
+    drawn = []
+    for seed in (1, 1, 2):
+        nlp = spacy.blank("es")
+        component = nlp.add_pipe("clinical_relations", config={"model": SPAN_PAIRS})
+        examples = [gold(nlp, *note) for note in NOTES]
+        spacy.util.fix_random_seed(seed)
+        nlp.initialize(lambda examples=examples: examples)
+        drawn.append(component._random.random())
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_the_step_may_be_left_to_the_caller(nlp):
+    component = nlp.get_pipe("clinical_relations")
+    before = component.model.to_bytes()
+    component.update([gold(nlp, *NOTES[0])], sgd=False)
+    assert component.model.to_bytes() == before

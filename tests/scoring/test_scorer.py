@@ -67,6 +67,16 @@ def test_one_label_in_two_tasks_counts_in_each() -> None:
     assert (result["disease_f"], result["finding_f"], result["spans_sc_p"]) == (1.0, 0.0, 0.5)
 
 
+def test_a_label_that_two_tasks_share_counts_for_the_task_it_was_found_for() -> None:
+    tasks = {"disease": ["X"], "finding": ["X"]}
+    gold = {"disease": [(12, 18, "X")], "finding": [(0, 18, "X"), (32, 39, "X")]}
+    perfect = doc({"sc": [*gold["disease"], *gold["finding"]]})
+    perfect.spans["sc"].attrs["tasks"] = ["disease", "finding", "finding"]
+    result = score_tasks([Example(perfect, doc(gold))], tasks)
+    assert result["disease_f"] == result["finding_f"] == result["spans_sc_f"] == 1.0
+    assert result["spans_sc_per_type"]["X"]["f"] == 1.0
+
+
 def test_entities_are_the_prediction_where_there_is_no_group() -> None:
     predicted = doc({})
     predicted.ents = [predicted.char_span(12, 18, "DISEASE")]
