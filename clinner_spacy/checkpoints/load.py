@@ -131,7 +131,9 @@ def load_directory(
     )
 
 
-def known_tasks(checkpoint: str | Sequence[str] | None, task: str | Sequence[str] | None = None) -> dict[str, list[str]]:
+def known_tasks(
+    checkpoint: str | Sequence[str] | None, task: str | Sequence[str] | None = None
+) -> dict[str, list[str]]:
     """The tasks of the embedded model or of a saved pipeline; nothing where weights would have to be read to know."""
     if checkpoint is not None and not isinstance(checkpoint, str):
         return {}

@@ -70,8 +70,8 @@ def _annotated(
 
 
 def _mentions(doc: Doc, keys: Iterable[str], labels: frozenset[tuple[str, str]]) -> list[Found]:
-    """Mentions, trimmed unless their exact characters are known; of those that are then one, the best score. A span that
-    another component put there without a task is of any."""
+    """Mentions, trimmed unless their exact characters are known; of those that are then one, the best score. A span
+    that another component put there without a task is of any."""
     wanted = labels | {(ANY_TASK, label) for _, label in labels}
     best: dict[tuple[int, int, str], float] = {}
     text = doc.text

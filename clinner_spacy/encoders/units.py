@@ -38,10 +38,12 @@ class Units(NamedTuple):
 
     ``doc``: a Doc whose words are the units: words of the same text, or the ids of the unit's pieces, in digits.
     ``bounds``: int (n_units, 2), the characters of each unit in the document's text.
+    ``exact``: whether mentions stand for exactly these, or are to be trimmed as words are.
     """
 
     doc: Doc
     bounds: Ints
+    exact: bool = False
 
 
 def checked_words(words: str) -> Words:
@@ -146,7 +148,7 @@ def _units(doc: Doc, ids: list[int], first: Ints, bounds: Ints) -> Units:
     """Units of pieces. first: int (n_units,), where each begins. bounds: int (n_pieces, 2), those of the pieces."""
     last = np.append(first[1:], len(ids)) - 1
     names = [" ".join(map(str, ids[a : b + 1])) for a, b in zip(first.tolist(), last.tolist(), strict=True)]
-    return Units(Doc(doc.vocab, words=names), np.stack([bounds[first, 0], bounds[last, 1]], axis=1))
+    return Units(Doc(doc.vocab, words=names), np.stack([bounds[first, 0], bounds[last, 1]], axis=1), exact=True)
 
 
 def _offsets(cut: Encoding) -> Ints:

@@ -30,7 +30,7 @@ def build_ensemble(*members: Model[Docs, Scores]) -> Model[Docs, Scores]:
     if len(sizes) != 1:
         raise ClinnerError(f"An ensemble's members score the same tags, not {sorted(sizes)} of them; name others.")
     if any(member.attrs.get("transitions") for member in members):
-        raise ClinnerError("A member of an ensemble learned transitions between tags, which have no mean; name another.")
+        raise ClinnerError("A member of an ensemble learned transitions of tags, which have no mean; name another.")
     attrs = {"n_columns": sizes.pop(), "widths": [], "columns": None, "published": True}
     return Model("ensemble", forward, attrs=attrs, layers=list(members))
 

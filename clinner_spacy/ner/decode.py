@@ -101,7 +101,11 @@ def on_words(doc: Doc, units: Units, found: Sequence[Prediction]) -> list[Predic
     spans = np.asarray([(p.start, p.end - 1) for p in found], dtype=np.int64).reshape(-1, 2)
     characters = np.stack([units.bounds[spans[:, 0], 0], units.bounds[spans[:, 1], 1]], axis=1)
     rows = zip(found, to_words(doc, characters).tolist(), map(tuple, characters.tolist()), strict=True)
-    return [p._replace(start=start, end=end, characters=exact) for p, (start, end), exact in rows if end]
+    return [
+        p._replace(start=start, end=end, characters=exact if units.exact else None)
+        for p, (start, end), exact in rows
+        if end
+    ]
 
 
 def decode_words(logits: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.floating]]:

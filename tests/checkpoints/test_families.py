@@ -42,13 +42,13 @@ def seed():
     torch.manual_seed(0)
 
 
-def multihead(path, kind="roberta", prefix="roberta", model_type="crf-tagger", n_layers=2, **fields):
+def multihead(path, kind="roberta", prefix="roberta", model_type="crf-tagger", n_layers=2, labels=("SYMPTOM", "DISEASE"), **fields):
     heads = {}
-    for label in ("SYMPTOM", "DISEASE"):
+    for label in labels:
         for n in range(n_layers):
             heads |= linear(f"{label}_dense_{n}", 16)
         heads |= linear(f"{label}_classifier", 3) | crf(f"{label}_crf")
-    given = {"classes": ["SYMPTOM", "DISEASE"], "number_of_layer_per_head": n_layers, "context_size": 8}
+    given = {"classes": list(labels), "number_of_layer_per_head": n_layers, "context_size": 8}
     return save(path, kind, prefix, heads, {**given, "model_type": model_type, "architectures": ["X"], **fields})
 
 
@@ -265,7 +265,7 @@ def test_members_that_differ_are_refused(tmp_path):
     names = [str(multihead(tmp_path / "a")), str(multihead(tmp_path / "b", "bert", "bert"))]
     with pytest.raises(ClinnerError, match="tags other units"):
         found(names, SHORT)
-    names[1] = str(multihead(tmp_path / "c", classes=["DISEASE"]))
+    names[1] = str(multihead(tmp_path / "c", labels=["DISEASE"]))
     with pytest.raises(ClinnerError, match="has the tasks"):
         found(names, SHORT)
 
@@ -278,7 +278,8 @@ def test_training_on_pieces_learns(tmp_path):
     settings = {"checkpoint": str(path), "task": "d", "words": "pieces", "precision": "fp32"}
     nlp.add_pipe("multiclin_ner", config=settings)
     gold = nlp.make_doc(SHORT)
-    gold.spans["d"] = [gold.char_span(28, 45, label="D"), gold.char_span(55, 77, label="D")]
+    starts = {word: SHORT.index(word) for word in ("diabetes mellitus", "hipertensión")}
+    gold.spans["d"] = [gold.char_span(start, start + len(word), label="D") for word, start in starts.items()]
     example = Example(nlp.make_doc(SHORT), gold)
     optimizer = nlp.initialize(lambda: [example])
     optimizer.learn_rate = 0.01
