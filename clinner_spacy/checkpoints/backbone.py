@@ -12,9 +12,7 @@ import srsly
 from clinner_spacy.checkpoints.relations import read_weights
 from clinner_spacy.encoders.torch_files import check_finite
 from clinner_spacy.errors import ClinnerError
-
-#: The parameters of a CRF, as pytorch-crf calls them.
-CRF = ("transitions", "start_transitions", "end_transitions")
+from clinner_spacy.ner.chain import CRF
 
 #: What a config has that is not the encoder's: it would be saved along with every pipeline, and mean nothing there.
 NOT_THE_ENCODERS = (

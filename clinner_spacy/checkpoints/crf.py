@@ -41,8 +41,15 @@ def load_crf(
     checkpoint = Checkpoint(path, name)
     layers = checkpoint.layers("classifier")
     head = Head(layers, checkpoint.crf("crf", len(layers[-1][0])))
-    given = {"task": task, "labels": labels, "words": words or "pieces", "settings": settings}
-    return load_single_head(checkpoint, head, family="token classification with a CRF", **given)
+    return load_single_head(
+        checkpoint,
+        head,
+        family="token classification with a CRF",
+        task=task,
+        labels=labels,
+        words=words or "pieces",
+        settings=settings,
+    )
 
 
 def load_ner_lab(
@@ -74,8 +81,15 @@ def load_ner_lab(
     pinned = [value if mask is None else _pin(value, mask, name) for value, mask in zip(crf, invalid, strict=False)]
     head = Head(layers, (*pinned, crf[-1]))
     settings = settings if settings.window else settings.with_changes({"window": window})
-    given = {"task": task, "labels": None, "words": words or "pieces", "settings": settings}
-    return load_single_head(checkpoint, head, family="CRF of the BSC's ner_lab", **given)
+    return load_single_head(
+        checkpoint,
+        head,
+        family="CRF of the BSC's ner_lab",
+        task=task,
+        labels=None,
+        words=words or "pieces",
+        settings=settings,
+    )
 
 
 def _pin(value: Any, mask: Any, name: str) -> Any:

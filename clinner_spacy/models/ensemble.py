@@ -40,7 +40,8 @@ def forward(model: Model[Docs, Scores], docs: Docs, is_train: bool) -> tuple[Sco
         raise ClinnerError("An ensemble cannot be trained; train its members one by one.")
     ops, widths = model.ops, model.attrs["widths"]
     lengths = ops.asarray1i([len(doc) for doc in docs])
-    total = read = 0.0
+    total: Any = 0.0
+    read: Any = 0
     for member in model.layers:
         p = probabilities(ops.to_numpy(ops.flatten(member.predict(docs))), widths)
         known = ~np.isnan(p)

@@ -17,7 +17,7 @@ from torch.nn.functional import gelu, relu
 
 from clinner_spacy.encoders.forks import safe_in_forks
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.ner.chain import Chain
+from clinner_spacy.ner.chain import CRF, Chain
 from clinner_spacy.ner.merge import fold, merge_readings
 from clinner_spacy.ner.orphans import open_orphans
 from clinner_spacy.ner.published import crf_log_probabilities, sigmoid_log_probabilities
@@ -26,9 +26,6 @@ Docs = list[Doc]
 Scores = list[Floats2d]
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": gelu, "relu": relu}
-
-#: The parameters of a CRF, as pytorch-crf calls them.
-CRF = ("transitions", "start_transitions", "end_transitions")
 
 
 class Head(NamedTuple):
@@ -88,12 +85,13 @@ def build_published_tagger(
 
 def set_heads(model: Model[Docs, Scores], heads: Sequence[Head], widths: Sequence[int]) -> None:
     """Put published heads into the model. widths: columns a task."""
+    ops: Any = model.ops  # its array types are not numpy's
     for n, head in enumerate(heads):
         for m, (weight, bias) in enumerate(head.layers):
-            model.set_param(f"{n}.W{m}", model.ops.asarray_f(weight))
-            model.set_param(f"{n}.b{m}", model.ops.asarray_f(bias))
+            model.set_param(f"{n}.W{m}", ops.asarray_f(weight))
+            model.set_param(f"{n}.b{m}", ops.asarray_f(bias))
         for name, value in zip(CRF, head.crf or (), strict=False):
-            model.set_param(f"{n}.{name}", model.ops.asarray_f(value))
+            model.set_param(f"{n}.{name}", ops.asarray_f(value))
     model.attrs["widths"] = list(widths)
 
 

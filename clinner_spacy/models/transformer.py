@@ -162,8 +162,7 @@ def read(model: Model[Docs, Vectors], docs: Docs, every: bool, is_train: bool) -
     Raises ClinnerError if the encoder has not been read.
     """
     shim = shim_of(model)
-    plan, ids = make_plan(model, docs, every)
-    batches = fill_plan(model, plan, ids, is_train)
+    plan, batches = prepare(model, docs, every, is_train)
     if is_train and batches:
         order = np.concatenate([batch.readings for batch in batches])
         return Readings(plan.word, iter([on_device(order, shim.trainable_vectors(batches))]))
@@ -177,6 +176,12 @@ def positions(model: Model[Docs, Vectors], docs: Docs) -> Positions:
     plan = every_position(plan, len(pieces.prefix), len(pieces.suffix))
     lengths = np.bincount(plan.window, minlength=len(plan.begin))
     return Positions(plan.word, lengths, vectors_of(model, fill_plan(model, plan, ids, is_train=False)))
+
+
+def prepare(model: Model[Docs, Vectors], docs: Docs, every: bool, is_train: bool) -> tuple[Plan, list[Batch]]:
+    """Cut words into pieces, lay windows and fill batches; ``every`` as in :func:`read`."""
+    plan, ids = make_plan(model, docs, every)
+    return plan, fill_plan(model, plan, ids, is_train)
 
 
 def make_plan(model: Model[Docs, Vectors], docs: Docs, every: bool) -> tuple[Plan, Ints]:

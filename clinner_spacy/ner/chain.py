@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating]
 Ints = NDArray[np.int64]
 
+#: What pytorch-crf calls the parts of a :class:`Chain`, in its order.
+CRF = ("transitions", "start_transitions", "end_transitions")
+
 #: No probability is taken as smaller: keeps long sequences from underflow.
 TINY = 1e-30
 
