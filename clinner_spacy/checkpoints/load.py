@@ -80,7 +80,7 @@ def load_checkpoint(
         return load_dt4h(path / _only(states, checkpoint), **dt4h)
     owner, _, rest = checkpoint.partition("/")
     repo, _, file = rest.partition("/")
-    if not repo or (file and not file.endswith(STATE_SUFFIXES)):
+    if not (owner and repo) or (file and not file.endswith(STATE_SUFFIXES)):
         raise ClinnerError(
             f"checkpoint={checkpoint!r} is no file or directory here, and no owner/name of the hub; check it."
         )

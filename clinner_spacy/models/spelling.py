@@ -96,8 +96,8 @@ def read_floret(path: str | Path) -> tuple[NDArray[np.float32], dict]:
             n_rows, width, minn, maxn, hash_count, hash_seed, bow, eow = file.readline().split()
             table = np.loadtxt(file, dtype=np.float32, usecols=range(1, int(width) + 1), comments=None, ndmin=2)
         table = table.reshape(int(n_rows), int(width))
-        settings: dict[str, Any] = {"minn": int(minn), "maxn": int(maxn), "hash_count": int(hash_count), "hash_seed": int(hash_seed)}
-        settings |= {"bow": bow, "eow": eow}
+        settings: dict[str, Any] = {"minn": int(minn), "maxn": int(maxn), "hash_count": int(hash_count)}
+        settings |= {"hash_seed": int(hash_seed), "bow": bow, "eow": eow}
         Vectors(mode="floret", data=table, **settings)  # it knows which settings there can be
     except OSError as error:
         raise ClinnerError(f"ngram_vectors={path} cannot be read: {error.strerror}; make it with floret.") from error

@@ -144,7 +144,7 @@ def test_pairs_narrow_and_the_threshold_leaves_out(nlp, tmp_path):
     at = "components.clinical_relations"
     narrow = spacy.load(tmp_path / "saved", config={f"{at}.pairs": [["DRUG", "FREQ"], ["DRUG", "SYMPTOM"]]})
     assert found(annotated(narrow)[0]) == {(2, 4, "Has_Frequency")}
-    none = spacy.load(tmp_path / "saved", config={f"{at}.threshold": 1.1})
+    none = spacy.load(tmp_path / "saved", config={f"{at}.threshold": 1.0})
     assert annotated(none)[0]._.relations == []
     every = spacy.load(tmp_path / "saved", config={f"{at}.threshold": 0.0})
     assert len(annotated(every)[0]._.relations) == 2 * 2 + 2

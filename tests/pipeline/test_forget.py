@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from clinner_spacy.checkpoints import load_checkpoint
 from clinner_spacy.cli import app
 from clinner_spacy.cli.annotate import annotate_texts
-from clinner_spacy.cli.model import build_nlp, task_of_label
+from clinner_spacy.cli.model import build_nlp, labels_of
 from clinner_spacy.cli.texts import Text
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.pipeline.forget import forget_words
@@ -82,7 +82,7 @@ def test_exported_pipelines_hold_no_words(saved: Path, tmp_path: Path) -> None:
 def test_commands_leave_no_words_in_the_vocabulary(saved: Path) -> None:
     forget_words(saved)
     nlp = build_nlp(str(saved))
-    list(annotate_texts([Text("a", NOTE)], nlp, task_of_label(nlp)))
+    list(annotate_texts([Text("a", NOTE)], nlp, labels_of(nlp)))
     assert not any(word in nlp.vocab.strings for word in SECRETS)
 
 

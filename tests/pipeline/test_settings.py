@@ -9,6 +9,7 @@ import pytest
 import spacy
 
 from clinner_spacy.checkpoints import load_checkpoint
+from clinner_spacy.encoders.settings import EncoderSettings
 from clinner_spacy.errors import ClinnerError
 from tests.pipeline.conftest import tagger
 from tests.tiny import save_dt4h, save_tagger
@@ -54,10 +55,10 @@ def test_settings_of_another_format(tmp_path: Path) -> None:
     folder, file = str(save_tagger(tmp_path / "tagger", "bert")), str(save_dt4h(tmp_path))
     base = str(tmp_path / "base")
     for name, settings in (
-        (folder, {"revision": "v1"}),
+        (folder, {"settings": EncoderSettings(revision="v1")}),
         (folder, {"base_model": base}),
         (file, {"base_model": base, "labels": ["O"]}),
-        ("embedded", {"window": 128}),
+        ("embedded", {"settings": EncoderSettings(window=128)}),
     ):
         with pytest.raises(ClinnerError, match="has no use for"):
             load_checkpoint(name, **settings)
