@@ -19,7 +19,7 @@ from clinner_spacy.checkpoints.tasks import choose_tasks
 from clinner_spacy.checkpoints.token_classification import layout, tags_of
 from clinner_spacy.encoders.settings import EncoderSettings
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.models.published_tagger import Head
+from clinner_spacy.ner.heads import Head
 
 SINGLE = ("TokenClassificationModel", "TokenClassificationModelCRF")
 MULTIHEAD = ("TokenClassificationModelMultiHead", "TokenClassificationModelMultiHeadCRF")

@@ -19,7 +19,7 @@ from clinner_spacy.checkpoints.single_head import load_single_head
 from clinner_spacy.encoders.hub import fetch_encoder
 from clinner_spacy.encoders.settings import EncoderSettings
 from clinner_spacy.errors import DAMAGE, ClinnerError
-from clinner_spacy.models.published_tagger import Head
+from clinner_spacy.ner.heads import Head
 
 #: What ner_lab writes for a transition that must not be.
 FORBIDDEN = -10_000.0

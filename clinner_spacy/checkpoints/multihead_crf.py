@@ -18,7 +18,7 @@ from clinner_spacy.checkpoints.tasks import choose_tasks
 from clinner_spacy.encoders.hub import known_about
 from clinner_spacy.encoders.settings import EncoderSettings
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.models.published_tagger import Head
+from clinner_spacy.ner.heads import Head
 
 TAGS = 3
 

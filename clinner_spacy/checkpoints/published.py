@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from spacy.util import registry
@@ -12,10 +12,8 @@ from thinc.api import Model
 
 from clinner_spacy.encoders.settings import EncoderSettings
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.ner.heads import Head
 from clinner_spacy.ner.tagset import TagSet
-
-if TYPE_CHECKING:
-    from clinner_spacy.models.published_tagger import Head
 
 
 def assemble(

@@ -14,7 +14,7 @@ from clinner_spacy.checkpoints.published import about_units, assemble_published,
 from clinner_spacy.checkpoints.token_classification import layout, only_task, tags_of
 from clinner_spacy.encoders.hub import known_about
 from clinner_spacy.encoders.settings import EncoderSettings
-from clinner_spacy.models.published_tagger import Head
+from clinner_spacy.ner.heads import Head
 
 
 def load_single_head(

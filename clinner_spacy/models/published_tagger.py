@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from torch.nn.functional import gelu, relu
 from clinner_spacy.encoders.forks import safe_in_forks
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.ner.chain import CRF, Chain
+from clinner_spacy.ner.heads import Head
 from clinner_spacy.ner.merge import fold, merge_readings
 from clinner_spacy.ner.orphans import open_orphans
 from clinner_spacy.ner.published import crf_log_probabilities, sigmoid_log_probabilities
@@ -26,14 +27,6 @@ Docs = list[Doc]
 Scores = list[Floats2d]
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": gelu, "relu": relu}
-
-
-class Head(NamedTuple):
-    """A published head. ``layers``: weight (n_out, n_in) and bias (n_out,) of each layer, the last one to the tags.
-    ``crf``: float (n_tags, n_tags), (n_tags,) and (n_tags,), as in :data:`CRF`, or None."""
-
-    layers: list[tuple[NDArray[np.float32], NDArray[np.float32]]]
-    crf: tuple[NDArray[np.float32], ...] | None = None
 
 
 def build_published_tagger(

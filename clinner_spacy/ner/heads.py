@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,14 @@ from clinner_spacy.ner.tagset import TagSet
 
 #: The logit of a tag that was never trained: none is chosen over it, and exp of it is 0 in every precision.
 NEVER = -1e4
+
+
+class Head(NamedTuple):
+    """A published head. ``layers``: weight (n_out, n_in) and bias (n_out,) of each layer, the last one to the tags.
+    ``crf``: float (n_tags, n_tags), (n_tags,) and (n_tags,), as in :data:`~clinner_spacy.ner.chain.CRF`, or None."""
+
+    layers: list[tuple[NDArray[np.float32], NDArray[np.float32]]]
+    crf: tuple[NDArray[np.float32], ...] | None = None
 
 
 def resize_heads(model: Model, old: TagSet, new: TagSet) -> None:

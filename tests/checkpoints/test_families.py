@@ -42,7 +42,10 @@ def seed():
     torch.manual_seed(0)
 
 
-def multihead(path, kind="roberta", prefix="roberta", model_type="crf-tagger", n_layers=2, labels=("SYMPTOM", "DISEASE"), **fields):
+LABELS = ("SYMPTOM", "DISEASE")
+
+
+def multihead(path, kind="roberta", prefix="roberta", model_type="crf-tagger", n_layers=2, labels=LABELS, **fields):
     heads = {}
     for label in labels:
         for n in range(n_layers):

@@ -37,10 +37,9 @@ def expected(golden, folder, name):
 
 def pieces(golden, folder, texts):
     tokenizer = Tokenizer.from_file(str(golden / folder / "model" / "tokenizer.json"))
-    files = (golden / "dt4h-multilabel" / texts).glob("*.txt")
-    return {
-        file.stem: tokenizer.encode(file.read_bytes().decode("utf8"), add_special_tokens=False).offsets for file in files
-    }
+    files = list((golden / "dt4h-multilabel" / texts).glob("*.txt"))
+    cut = [tokenizer.encode(file.read_bytes().decode("utf8"), add_special_tokens=False) for file in files]
+    return {file.stem: encoding.offsets for file, encoding in zip(files, cut, strict=True)}
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
