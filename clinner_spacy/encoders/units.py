@@ -146,7 +146,7 @@ def begins_word(text: str, cut: Encoding, offsets: Ints, pieces: PieceTokenizer)
 
 def _units(doc: Doc, ids: list[int], first: Ints, bounds: Ints) -> Units:
     """Units of pieces. first: int (n_units,), where each begins. bounds: int (n_pieces, 2), those of the pieces."""
-    last = np.append(first[1:], len(ids)) - 1
+    last = np.append(first[1:], len(ids))[: len(first)] - 1
     names = [" ".join(map(str, ids[a : b + 1])) for a, b in zip(first.tolist(), last.tolist(), strict=True)]
     return Units(Doc(doc.vocab, words=names), np.stack([bounds[first, 0], bounds[last, 1]], axis=1), exact=True)
 
