@@ -67,6 +67,8 @@ def test_the_wheel_holds_the_model(wheel: Path) -> None:
     model = {name: size for name, size in sizes.items() if name.startswith("clinner_spacy/embedded/")}
     assert "clinner_spacy/embedded/multiclin_ner/model.safetensors" in model
     assert sum(model.values()) <= MAX_BYTES
+    assert "clinner_spacy/embedded/assertion_es/multiclin_ner/model.safetensors" in model
+    assert len([name for name in sizes if name.startswith("clinner_spacy/assertion/lexicons/")]) == 7
     assert not any(name.startswith(("tests/", "benchmarks/")) for name in sizes)
 
 

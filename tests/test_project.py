@@ -60,6 +60,25 @@ def test_relations(tmp_path: Path) -> None:
     assert "clinical_relations" in spacy.load(tmp_path / "training" / "relations" / "model-best").pipe_names
 
 
+@pytest.mark.slow
+def test_assertion(tmp_path: Path) -> None:
+    notes = [("Niega fiebre . Tiene tos", {"negation": ["Niega", "fiebre"], "uncertainty": []})] * 3
+    for split in ("train", "dev"):
+        folder = tmp_path / "corpora" / split
+        write_split(folder, notes)
+        for table in folder.glob("*-negation/tsv/*.tsv"):
+            rows = table.read_text().replace("\tNEGATION\t", "\tNSCO\t").splitlines()
+            table.write_text("".join((row.replace("NSCO", "NEG") if "Niega" in row else row) + "\n" for row in rows))
+    done = run(
+        tmp_path, "assertion", "--vars.negation_train", "corpora/train", "--vars.negation_dev", "corpora/dev"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    nlp = spacy.blank("es")
+    nlp.add_pipe("clinical_assertion", config={"checkpoint": str(tmp_path / "training/assertion/model-best")})
+    doc = nlp(notes[0][0])
+    assert {(span.label_, span.text) for span in doc.spans["assertion"]} == {("NEG", "Niega"), ("NSCO", "fiebre")}
+
+
 def run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
     """Run a workflow or command of the project in ``folder``; its environment is not activated."""
     shutil.copy(ROOT / "project.yml", folder)

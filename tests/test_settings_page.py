@@ -32,6 +32,6 @@ def test_every_component_has_a_section():
 
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_every_setting_is_there_with_its_default(component):
-    spacy.blank("xx").add_pipe(component)  # registers the factory
+    spacy.blank("es").add_pipe(component)  # registers the factory
     expected = Language.get_factory_meta(component).default_config
     assert rows(component) == {name: default(value) for name, value in expected.items()}

@@ -13,6 +13,7 @@ from rich.progress import track
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from clinner_spacy.assertion.categories import attributes_of
 from clinner_spacy.cli.found import AnnotatedText, Found
 from clinner_spacy.cli.model import clinical_components
 from clinner_spacy.cli.relations import relation_key, relations_between
@@ -70,20 +71,22 @@ def _annotated(
 
 
 def _mentions(doc: Doc, keys: Iterable[str], labels: frozenset[tuple[str, str]]) -> list[Found]:
-    """Mentions, trimmed unless their exact characters are known; of those that are then one, the best score. A span
-    that another component put there without a task is of any."""
+    """Mentions, trimmed unless their exact characters are known; of those that are then one, the best score and what
+    that one is. A span that another component put there without a task is of any."""
     wanted = labels | {(ANY_TASK, label) for _, label in labels}
-    best: dict[tuple[int, int, str], float] = {}
+    best: dict[tuple[int, int, str], tuple[float, frozenset[str]]] = {}
     text = doc.text
     for key in keys:
         group = doc.spans.get(key, ())
-        rows = zip(group, span_scores(group), span_tasks(group), span_characters(group), strict=True)
-        for span, score, task, characters in rows:
+        of_spans = attributes_of(group) if group else ()
+        rows = zip(group, span_scores(group), span_tasks(group), span_characters(group), of_spans, strict=True)
+        for span, score, task, characters, attributes in rows:
             start, end = characters or trim(text, span.start_char, span.end_char)
             if start < end and (task, span.label_) in wanted:
                 place = (start, end, span.label_)
-                best[place] = max(float(score), best.get(place, 0.0))
-    return [Found(*place, score) for place, score in sorted(best.items())]
+                if place not in best or float(score) > best[place][0]:
+                    best[place] = float(score), attributes
+    return [Found(*place, score, attributes) for place, (score, attributes) in sorted(best.items())]
 
 
 def _relations(doc: Doc, key: str | None, found: Sequence[Found]) -> list[dict[str, Any]]:

@@ -9,12 +9,13 @@ from clinner_spacy.corpora.document import Document, Mention, Relation
 
 
 class Found(NamedTuple):
-    """A mention in characters, trimmed, with its label and score."""
+    """A mention in characters, trimmed, with its label and score, and what it is, as negated."""
 
     start: int
     end: int
     label: str
     score: float
+    attributes: frozenset[str] = frozenset()
 
 
 class AnnotatedText(NamedTuple):
@@ -28,7 +29,8 @@ class AnnotatedText(NamedTuple):
 
     def to_document(self) -> Document:
         mentions = [
-            Mention(label, ((start, end),), id=f"T{n}") for n, (start, end, label, _) in enumerate(self.found, 1)
+            Mention(found.label, ((found.start, found.end),), id=f"T{n}", attributes=found.attributes)
+            for n, found in enumerate(self.found, 1)
         ]
         relations = [Relation(r["label"], f"T{r['head'] + 1}", f"T{r['tail'] + 1}") for r in self.relations]
         return Document(self.name, self.text, {"sc": mentions}, relations)

@@ -20,6 +20,7 @@ from clinner_spacy.cli.options import DEFAULT_MODEL
 from clinner_spacy.encoders.shim import EncoderShim
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.ner.tagset import spelled
+from clinner_spacy.pipeline.clinical_assertion import ClinicalAssertion
 from clinner_spacy.pipeline.marks import read_marks_alike
 from clinner_spacy.pipeline.multiclin_ner import MultiClinNER
 from clinner_spacy.pipeline.saved import SavedPipe
@@ -43,6 +44,7 @@ def build_nlp(
     task: Sequence[str] | None = None,
     label: Sequence[str] | None = None,
     threshold: float | None = None,
+    assertion: bool = False,
 ) -> Language:
     """A pipeline whose components have read their weights; see :mod:`clinner_spacy.cli.options`.
 
@@ -73,13 +75,15 @@ def build_nlp(
             "words": units,
         }
         nlp.add_pipe(FACTORY, config={"checkpoint": model if folder is None else str(folder), **settings})
+    if assertion:
+        _add_assertion(nlp)
     for component in clinical_components(nlp):
         component.annotate = "spans"
         if threshold is not None:
             component.threshold = threshold
     moved = 0
     for _, pipe in nlp.pipeline:
-        if isinstance(pipe, SavedPipe):
+        if isinstance(pipe, SavedPipe | ClinicalAssertion):
             pipe.load()  # here, before processes fork that would each read them
         if isinstance(pipe, TrainablePipe):  # a shared encoder, too
             moved += place(pipe.model, device, precision)
@@ -113,6 +117,18 @@ def clinical_components(nlp: Language) -> list[MultiClinNER]:
         there = ", ".join(nlp.pipe_names) or "nothing"
         raise ClinnerError(f"The pipeline holds no {FACTORY!r} but {there}; name another.")
     return found
+
+
+def _add_assertion(nlp: Language) -> None:
+    """Add a "clinical_assertion" for the mentions of all components, unless the pipeline has one. Raises ClinnerError
+    if nothing says what language it reads, or components write to several span groups."""
+    keys = {component.spans_key for component in clinical_components(nlp)}
+    if len(keys) > 1:
+        raise ClinnerError(f"--assertion is for one span group, not {', '.join(sorted(keys))}; let it be one.")
+    if not any(isinstance(pipe, ClinicalAssertion) for _, pipe in nlp.pipeline):
+        if nlp.lang == NO_LANGUAGE:
+            raise ClinnerError("--assertion must know the language of the texts; name it, as --lang es.")
+        nlp.add_pipe("clinical_assertion", config={"spans_key": keys.pop()})
 
 
 def labels_of(nlp: Language, only: Sequence[str] | None = None) -> list[tuple[str, str]]:

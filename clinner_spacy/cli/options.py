@@ -78,6 +78,9 @@ Changed = Annotated[
     Path | None,
     typer.Option("--output", metavar="DIR", help="Write the changed pipeline: a new directory, or MODEL's own."),
 ]
+Assertion = Annotated[
+    bool, typer.Option("--assertion", help="Say of each mention whether it is negated, uncertain, of the family, …")
+]
 Encoding = Annotated[str, typer.Option(metavar="NAME", help="Of the texts, as cp1252 or utf-16.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output if it is there.")]
 #: For commands that say themselves what is wrong with a third name: the shell made it of a pattern.

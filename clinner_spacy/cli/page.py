@@ -30,6 +30,12 @@ LINE_END = re.compile(r"\r\n|\r|\n")
 TEXT_WIDTH, LABEL_WIDTH = 8, 6.5
 
 
+#: How mentions are shown that are not simply there.
+ASSERTION_LEGEND = (
+    '<i class="hollow"></i><s>negated</s><i class="hollow"></i>uncertain, of the family, historical or hypothetical'
+)
+
+
 class Mark(NamedTuple):
     """A mention and the row under the text where it is drawn, from 0."""
 
@@ -37,12 +43,16 @@ class Mark(NamedTuple):
     row: int
 
 
-def write_page(path: Path, texts: Iterable[AnnotatedText], tasks: Mapping[str, str], lang: str) -> None:
-    """Write one page with all ``texts``; tasks: label -> task, which has the colour. The page appears whole or not."""
+def write_page(
+    path: Path, texts: Iterable[AnnotatedText], tasks: Mapping[str, str], lang: str, assertion: bool = False
+) -> None:
+    """Write one page with all ``texts``; tasks: label -> task, which has the colour; assertion: say in the legend how
+    mentions are shown that are not simply there. The page appears whole or not."""
     names = list(dict.fromkeys(tasks.values()))
     colour_of = {label: COLOURS[names.index(task) % len(COLOURS)] for label, task in tasks.items()}
+    legend = _legend(tasks, colour_of) + (ASSERTION_LEGEND if assertion else "")
     with replacing(path) as file:
-        file.write(HEAD.substitute(lang="und" if lang == "xx" else escape(lang), legend=_legend(tasks, colour_of)))
+        file.write(HEAD.substitute(lang="und" if lang == "xx" else escape(lang), legend=legend))
         for text in texts:
             file.write(f"<article>\n<h2>{_shown(text.name)}</h2>\n")
             file.writelines(render_lines(text, colour_of))
@@ -93,17 +103,20 @@ def _line(text: str, begin: int, end: int, marks: Sequence[Mark], colour_of: Map
 def _segment(shown: str, start: int, stop: int, marks: Sequence[Mark], rows: int, colour_of: Mapping[str, str]) -> str:
     """A stretch of text under which the same mentions stand, with a bar for each and the labels of those that begin."""
     bars, labels, narrow = [], [], 0.0
-    for (first, last, label, _), row in marks:
+    for (first, last, label, _, attributes), row in marks:
         colour = colour_of[label]
+        hollow = f"repeating-linear-gradient(90deg,{colour} 0 3px,transparent 3px 6px)"
+        fill = hollow if attributes else f"linear-gradient({colour} 0 0)"
         above = (rows - 1 - row) * ROW  # counted from the bottom
-        bars.append(f"linear-gradient({colour} 0 0) 0 calc(100% - {above + 4}px) / 100% 4px no-repeat")
+        bars.append(f"{fill} 0 calc(100% - {above + 4}px) / 100% 4px no-repeat")
         if first == start:
             labels.append(f'<b data-label="{escape(label)}" style="--up:{above}px;--colour:{colour}"></b>')
         if last == stop:
             narrow = max(narrow, LABEL_WIDTH * (len(label) + 1) - TEXT_WIDTH * (last - first))
     room = f";padding-right:{narrow:.0f}px" if narrow > 0 else ""  # for a label longer than its mention
-    title = escape("\n".join(f"{mark.found.label} {mark.found.score:.2f}" for mark in marks))
-    return f'<span title="{title}" style="background:{",".join(bars)}{room}">{"".join(labels)}{shown}</span>'
+    title = escape("\n".join(" ".join([f"{f.label} {f.score:.2f}", *sorted(f.attributes)]) for f, _ in marks))
+    struck = ' class="negated"' if any("negated" in mark.found.attributes for mark in marks) else ""
+    return f'<span{struck} title="{title}" style="background:{",".join(bars)}{room}">{"".join(labels)}{shown}</span>'
 
 
 def _legend(tasks: Mapping[str, str], colour_of: Mapping[str, str]) -> str:

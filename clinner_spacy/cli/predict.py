@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, closing
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -38,6 +39,7 @@ def predict_command(
     task: options.Task = None,
     label: options.Label = None,
     threshold: options.Threshold = None,
+    assertion: options.Assertion = False,
     format: Annotated[Format, typer.Option(help="What to write.")] = Format.tsv,
     relations: Annotated[
         Path | None,
@@ -52,8 +54,9 @@ def predict_command(
     INPUT is a directory with .txt files, at any depth, one file, or - for standard input. The table has the columns
     filename (the file's path below INPUT without .txt), label, start_span, end_span and text; offsets count characters
     of the decoded text, from 0, end exclusive. With --format brat OUTPUT is a new directory with a copy of each text
-    (UTF-8) and its .ann; where the pipeline finds relations, with R lines. Texts that cannot be read are named at the
-    end, with exit code 1; the others are in OUTPUT.
+    (UTF-8) and its .ann; where the pipeline finds relations, with R lines. With --assertion the table has more columns,
+    negated, uncertain, family, historical and hypothetical, 0 or 1, and brat files have A lines; it needs --lang. Texts
+    that cannot be read are named at the end, with exit code 1; the others are in OUTPUT.
 
     \b
     Examples:
@@ -61,9 +64,11 @@ def predict_command(
       multiclin predict notes/ found.tsv --lang es --task disease --threshold 0.8
       multiclin predict notes/ brat/ --format brat --model training/model-best
       multiclin predict notes/ found.tsv --n-process 4
+      multiclin predict notes/ found.tsv --lang es --assertion
       multiclin predict notes/ found.tsv --relations found.rel.tsv --model training/with-relations
     """
-    from clinner_spacy.cli.annotate import annotate_texts, with_progress  # spaCy is slow to import
+    from clinner_spacy.assertion.categories import ATTRIBUTES  # spaCy is slow to import
+    from clinner_spacy.cli.annotate import annotate_texts, with_progress
     from clinner_spacy.cli.model import build_nlp, labels_of
     from clinner_spacy.cli.outputs import check_folder, check_output
     from clinner_spacy.cli.relations import recorded, require_relations
@@ -91,11 +96,13 @@ def predict_command(
         task=task,
         label=label,
         threshold=threshold,
+        assertion=assertion,
     )
     labels = labels_of(nlp, task)
     if relations is not None:
         require_relations(nlp)
-    write = write_brat if format is Format.brat else write_multiclin_tsv
+    columns = ATTRIBUTES if assertion else ()
+    write = write_brat if format is Format.brat else partial(write_multiclin_tsv, attributes=columns)
     with ExitStack() as stack:  # closing them ends processes and removes half a table when something fails
         annotated = stack.enter_context(closing(annotate_texts(with_progress(texts), nlp, labels, n_process)))
         if relations is not None:

@@ -29,13 +29,15 @@ def render_command(
     task: options.Task = None,
     label: options.Label = None,
     threshold: options.Threshold = None,
+    assertion: options.Assertion = False,
     encoding: options.Encoding = "utf-8",
     overwrite: options.Overwrite = False,
 ) -> None:
     """Show texts with their mentions marked, as one HTML page.
 
     The page stands alone: no scripts, nothing fetched from elsewhere. Overlapping mentions have a line each; the score
-    shows when the pointer rests on a mention.
+    shows when the pointer rests on a mention. With --assertion, which needs --lang, mentions that are negated are
+    struck, and all that are not simply there are hollow.
 
     \b
     Examples:
@@ -61,8 +63,9 @@ def render_command(
         task=task,
         label=label,
         threshold=threshold,
+        assertion=assertion,
     )
     labels = labels_of(nlp, task)
     with closing(annotate_texts(with_progress(texts), nlp, labels)) as annotated:
-        write_page(output, annotated, {label: task for task, label in labels}, str(nlp.lang))
+        write_page(output, annotated, {label: task for task, label in labels}, str(nlp.lang), assertion)
     texts.report_unread()

@@ -26,6 +26,8 @@ p { margin: 0; min-height: 1.9em; white-space: pre-wrap; overflow-wrap: anywhere
   line-height: calc(1.9em + var(--rows) * ROWpx); }
 p:empty { min-height: .8em; }
 p span { padding-bottom: calc(var(--rows) * ROWpx); -webkit-box-decoration-break: slice; print-color-adjust: exact; }
+p span.negated { text-decoration: line-through; }
+header i.hollow { background: repeating-linear-gradient(90deg,#59636e 0 3px,transparent 3px 6px); }
 p b { position: relative; padding-bottom: calc(var(--rows) * ROWpx); }
 p b::before { content: attr(data-label); position: absolute; left: 0; bottom: calc(var(--up) + 1px); padding: 1px 3px;
   border-radius: 2px; background: var(--colour); font-size: 9px; line-height: 9px; letter-spacing: .02em;

@@ -1,18 +1,21 @@
 """brat standoff: ``x.txt`` with ``x.ann`` beside it. https://brat.nlplab.org/standoff.html
 
-Read: mentions (``T``, discontinuous ones too), annotators' notes (``#``), binary relations (``R``). An event (``E``) is
-known only as another name of its trigger; events, attributes, normalizations and equivalences are counted as not read.
+Read: mentions (``T``, discontinuous ones too), annotators' notes (``#``), binary relations (``R``), and of attributes
+(``A``) those that say whether a mention is negated, uncertain, of the family, historical or hypothetical. An event
+(``E``) is known only as another name of its trigger; events, other attributes, normalizations and equivalences are
+counted as not read.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from clinner_spacy.assertion.categories import ATTRIBUTES
 from clinner_spacy.corpora.document import Document, Fragment, Mention, Relation, Report
 from clinner_spacy.corpora.labels import NO_TASK, into_tasks, rename_labels
 from clinner_spacy.corpora.text import document_name, read_text
@@ -60,6 +63,7 @@ def read_brat(
     if relations == "document" or not any(document.relations for document in documents):
         for document in documents:
             document.relations = document.relations or None
+    _share_attributes(documents)
     rename_labels(documents, labels, only, report)
     yield from into_tasks(documents, task)
 
@@ -72,6 +76,15 @@ class _Lines:
     notes: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     triggers: dict[str, str] = field(default_factory=dict)
     relations: list[Relation] = field(default_factory=list)
+    attributes: list[tuple[str, str]] = field(default_factory=list)
+
+
+def _share_attributes(documents: Sequence[Document]) -> None:
+    """What one mention of a corpus was annotated for, all were."""
+    mentions = [mention for document in documents for mention in document.mentions.get(NO_TASK, ())]
+    found = {name for mention in mentions for name in mention.attributes}
+    for document in documents:
+        document.attributes = tuple(name for name in ATTRIBUTES if name in found)
 
 
 def _read(source: Path, folder: Path, report: Report) -> Document:
@@ -94,6 +107,12 @@ def _read(source: Path, folder: Path, report: Report) -> Document:
             report.not_read["notes on other than mentions"] += len(notes)
         else:
             lines.mentions[mention.id] = replace(mention, note="\n".join(filter(None, [mention.note, *notes])))
+    for name, target in lines.attributes:
+        mention = lines.mentions.get(lines.triggers.get(target, target))
+        if mention is None:
+            report.not_read["attributes"] += 1
+        else:
+            lines.mentions[mention.id] = replace(mention, attributes=mention.attributes | {name})
     document.mentions[NO_TASK] = list(lines.mentions.values())
     document.relations = [
         replace(r, head=lines.triggers.get(r.head, r.head), tail=lines.triggers.get(r.tail, r.tail))
@@ -124,6 +143,9 @@ def _read_line(line: str, text: str, lines: _Lines, report: Report) -> None:
     elif name[0] == "R":
         label, head, tail = body.split()
         lines.relations.append(Relation(label, head.split(":")[1], tail.split(":")[1]))
+    elif name[0] in "AM" and len(body.split()) == 2 and body.split()[0].lower() in ATTRIBUTES:
+        attribute, target = body.split()
+        lines.attributes.append((attribute.lower(), target))
     else:
         report.not_read[KINDS[name[0]]] += 1
         if name[0] == "E":
@@ -183,6 +205,8 @@ def _standoff(document: Document) -> str:
         for note in filter(None, mention.note.split("\n")):
             notes += 1
             lines.append(f"#{notes}\tAnnotatorNotes {id}\t{_one_line(note)}")
+    said = [(name, id) for mention, id in zip(mentions, ids, strict=True) for name in sorted(mention.attributes)]
+    lines += [f"A{number}\t{name.capitalize()} {id}" for number, (name, id) in enumerate(said, 1)]
     for number, relation in enumerate(document.relations or (), 1):
         head, tail = new_id[relation.head], new_id[relation.tail]
         lines.append(f"R{number}\t{_label(relation.label)} Arg1:{head} Arg2:{tail}\t")

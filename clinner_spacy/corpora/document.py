@@ -15,6 +15,7 @@ from typing import Any
 from spacy.language import Language
 from spacy.tokens import Doc, Span, SpanGroup
 
+from clinner_spacy.assertion.categories import ATTRIBUTES, attributes_of
 from clinner_spacy.corpora.extension import set_relations_extension
 from clinner_spacy.errors import ClinnerError
 
@@ -29,13 +30,15 @@ class Mention:
     """A labelled stretch of text: one fragment, or several when it is discontinuous.
 
     ``fragments`` are (start, end) character offsets, 0-based, end exclusive, in text order. ``id`` is the source's own
-    (brat's ``T1``), ``note`` what annotators wrote beside it.
+    (brat's ``T1``), ``note`` what annotators wrote beside it, ``attributes`` what it is of
+    :data:`~clinner_spacy.assertion.categories.ATTRIBUTES`, as negated.
     """
 
     label: str
     fragments: tuple[Fragment, ...]
     id: str = ""
     note: str = ""
+    attributes: frozenset[str] = frozenset()
 
     @property
     def start(self) -> int:
@@ -57,12 +60,16 @@ class Relation:
 
 @dataclass
 class Document:
-    """A text, its mentions by task and the relations between them; None where nobody looked for relations."""
+    """A text, its mentions by task and the relations between them; None where nobody looked for relations.
+
+    attributes: those that its mentions were annotated for, so that a mention without one has it not.
+    """
 
     name: str
     text: str
     mentions: dict[str, list[Mention]] = field(default_factory=dict)
     relations: list[Relation] | None = None
+    attributes: tuple[str, ...] = ()
 
 
 @dataclass
@@ -123,8 +130,9 @@ def to_doc(document: Document, nlp: Language, *, report: Report | None = None, s
     Overlapping mentions stay, and so does the group of a task with none. A mention that does not begin and end with a
     word is moved to the words it touches (white space at its edges is let go); a discontinuous one becomes the span
     from its first to its last fragment, since a span is what spaCy can hold. Notes go to ``attrs["notes"]`` of the
-    group. Where relations were looked for, all mentions also stand in ``doc.spans[spans_key]`` and ``doc._.relations``
-    points there by index. ``report`` counts what changed. Raises ClinnerError for an offset outside the text.
+    group, attributes to ``attrs["negated"]`` and its like, 1.0 or 0.0 a span. Where relations were looked for, all
+    mentions also stand in ``doc.spans[spans_key]`` and ``doc._.relations`` points there by index. ``report`` counts
+    what changed. Raises ClinnerError for an offset outside the text.
     """
     report = report if report is not None else Report()
     doc = nlp.tokenizer(document.text)  # not make_doc: its length limit is the parser's, not ours
@@ -135,7 +143,7 @@ def to_doc(document: Document, nlp: Language, *, report: Report | None = None, s
     for task, mentions in document.mentions.items():
         begin = len(everything)
         seen: dict[tuple[str, int, int], int] = {}
-        notes: list[str] = []
+        kept: list[Mention] = []
         for mention in mentions:
             report.mentions += 1
             span = _span(doc, mention, edges, document, report)
@@ -147,9 +155,11 @@ def to_doc(document: Document, nlp: Language, *, report: Report | None = None, s
             else:
                 seen[key] = len(everything)
                 everything.append(span)
-                notes.append(mention.note)
+                kept.append(mention)
             index_of[mention.id] = seen[key]
-        attrs = {"notes": notes} if any(notes) else {}
+        attrs: dict[str, Any] = {name: [float(name in m.attributes) for m in kept] for name in document.attributes}
+        if any(mention.note for mention in kept):
+            attrs["notes"] = [mention.note for mention in kept]
         doc.spans[task] = SpanGroup(doc, name=task, spans=everything[begin:], attrs=attrs)
         report.overlapping += _count_overlapping(everything[begin:])
     if document.relations is not None:
@@ -208,9 +218,12 @@ def from_doc(doc: Doc, keys: str | Iterable[str] = "sc") -> Document:
         if key in doc.spans:
             group = doc.spans[key]
             notes = group.attrs.get("notes") or [""] * len(group)
+            said = attributes_of(group)
+            there = {*group.attrs, *document.attributes}
+            document.attributes = tuple(name for name in ATTRIBUTES if name in there)
             document.mentions[key] = [
-                Mention(span.label_, ((span.start_char, span.end_char),), note=note)
-                for span, note in zip(group, notes, strict=True)
+                Mention(span.label_, ((span.start_char, span.end_char),), note=note, attributes=attributes)
+                for span, note, attributes in zip(group, notes, said, strict=True)
             ]
     if len(document.mentions) == 1 and Doc.has_extension("relations") and doc._.relations is not None:
         (key,) = document.mentions

@@ -26,6 +26,7 @@ from clinner_spacy.errors import ClinnerError
 logger = logging.getLogger("spacy")
 
 Reader = Callable[[Language], Iterator[Example]]
+Augmenter = Callable[[Language, Example], Iterator[Example]]
 
 
 def create_multiclin_reader(paths: list[str], tasks: list[str] | None = None, limit: int = 0) -> Reader:
@@ -67,15 +68,19 @@ def create_conll_reader(
     return _reader(_each(paths, partial(read_conll, labels=labels, only=only, task=task)), limit)
 
 
-def create_docbin_reader(paths: list[str], limit: int = 0) -> Reader:
+def create_docbin_reader(paths: list[str], limit: int = 0, augmenter: Augmenter | None = None) -> Reader:
     """Docs that ``multiclin convert`` stored, each with the words of its own language, so that one pipeline learns from
-    several languages at once (spaCy's own reader would cut them all up with the pipeline's tokenizer)."""
+    several languages at once (spaCy's own reader would cut them all up with the pipeline's tokenizer).
+
+    augmenter: gives one or several examples for each, as in ``spacy.Corpus.v1``.
+    """
 
     def examples(nlp: Language) -> Iterator[Example]:
         docs = (doc for path in paths for doc in read_docs(path, nlp.vocab))
         for doc in islice(docs, limit or None):
             words = [token.text for token in doc]
-            yield Example(Doc(nlp.vocab, words=words, spaces=[bool(token.whitespace_) for token in doc]), doc)
+            example = Example(Doc(nlp.vocab, words=words, spaces=[bool(token.whitespace_) for token in doc]), doc)
+            yield from augmenter(nlp, example) if augmenter is not None else [example]
 
     return examples
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -110,8 +110,12 @@ def _offset(cell: str, column: str, path: Path, line: int) -> int:
     return number
 
 
-def write_multiclin_tsv(path: Path | str, documents: Iterable[Document]) -> int:
+def write_multiclin_tsv(
+    path: Path | str, documents: Iterable[Document], *, attributes: Sequence[str] = ()
+) -> int:
     """Write every mention of ``documents`` into one table (read once, memory stays flat); gives their number.
+
+    attributes: columns behind the others, 1 where the mention has the attribute and 0 where not.
 
     Tabs and line breaks in a mention's text become spaces; a name or label may have none. A discontinuous mention is
     written from its first to its last character. The file appears whole or not at all; raises ClinnerError when it
@@ -120,7 +124,7 @@ def write_multiclin_tsv(path: Path | str, documents: Iterable[Document]) -> int:
     written = 0
     with replacing(path) as handle:
         table = csv.writer(handle, delimiter="\t", lineterminator="\n")
-        table.writerow(COLUMNS)
+        table.writerow((*COLUMNS, *attributes))
         for document in documents:
             for mention in chain.from_iterable(document.mentions.values()):
                 start, end = mention.start, mention.end
@@ -128,6 +132,7 @@ def write_multiclin_tsv(path: Path | str, documents: Iterable[Document]) -> int:
                 for column, value in (("name", document.name), ("label", mention.label)):
                     if not value or CONTROL.search(value):
                         raise ClinnerError(f"A {column} is empty or holds a control character: {value!r}; rename it.")
-                table.writerow((document.name, mention.label, start, end, text))
+                said = (int(name in mention.attributes) for name in attributes)
+                table.writerow((document.name, mention.label, start, end, text, *said))
                 written += 1
     return written

@@ -21,8 +21,11 @@ CRF = ("transitions", "start_transitions", "end_transitions")
 #: No probability is taken as smaller: keeps long sequences from underflow.
 TINY = 1e-30
 
-#: Logits by which O must lead, beside what decoding could win back, for a word to be passed over.
-SURE = 7.0
+#: Logits by which no mention must lead the best one beyond what transitions could win back: rounding of float32.
+ROUNDING = 1e-3
+
+#: Words whose marginals are computed side by side with others', and words read before and after them.
+WINDOW, CONTEXT = 96, 32
 
 
 class Chain(NamedTuple):
@@ -95,17 +98,19 @@ def best_path(logits: Floats, lengths: Ints, chain: Chain) -> Ints:
 
 
 def uncertain(logits: Floats, lengths: Ints, transitions: Floats) -> tuple[Ints, Ints]:
-    """The stretches of words in which the best path may hold anything but O: words (n,), lengths (n_stretches,).
+    """The segments of words in which the best path may hold anything but O: words (n,), lengths (n_segments,).
 
-    A word whose O leads by more than every change to its neighbours could win back is O in the best path, and cuts its
-    sequence in two. Making a word O may change three transitions, and may turn the I that follows into a B. It stays at
-    the edge of the stretch beside it. :data:`SURE` on top keeps the marginals true to a per mille.
+    A word is O in the best path, and cuts its sequence in two, where even the best mention that covers it scores less
+    than O in its place, whatever the tags around it are. It stays at the edge of the segment beside it.
     """
+    # Into the mention, from its first word to its second, and out of it.
     swing = 3.0 * (transitions.max() - transitions.min())
-    to_begin = np.append((logits[1:, 2::2] - logits[1:, 1::2]).max(axis=1), 0.0)
-    ends = np.cumsum(lengths)
-    to_begin[ends - 1] = 0.0
-    doubt = logits[:, 0] - logits[:, 1:].max(axis=1) <= SURE + swing + np.maximum(to_begin, 0.0)
+    relative = logits.astype(np.float64) - logits[:, :1]
+    doubt = np.zeros(len(logits), dtype=bool)
+    for begin in range(1, logits.shape[1], 2):
+        step = transitions[begin + 1, begin + 1] - transitions[0, 0]
+        best = best_mention(relative[:, begin], relative[:, begin + 1] + step, lengths)
+        doubt |= best >= -swing - ROUNDING
     sequence = np.repeat(np.arange(len(lengths)), lengths)
     near = doubt.copy()
     near[1:] |= doubt[:-1] & (sequence[1:] == sequence[:-1])
@@ -115,20 +120,51 @@ def uncertain(logits: Floats, lengths: Ints, transitions: Floats) -> tuple[Ints,
     return words, np.diff(np.append(np.flatnonzero(new), len(words)))
 
 
+def best_mention(begin: Floats, inside: Floats, lengths: Ints) -> Floats:
+    """The score of the best mention that covers each word, float64 (n_words,).
+
+    begin, inside: float64 (n_words,), what a word adds as the first and as a further word of a mention.
+    """
+    total = np.cumsum(inside)
+    # A step down at the end of each sequence that no mention is worth crossing.
+    drop = 4.0 * (np.abs(total).max() + np.abs(begin).max() + 1.0)
+    total -= drop * np.repeat(np.arange(len(lengths)), lengths)
+    start_before = np.maximum.accumulate(begin - total)
+    end_after = np.maximum.accumulate(total[::-1])[::-1]
+    return start_before + end_after
+
+
 def decode_chain(logits: Floats, lengths: Ints, transitions: Floats) -> tuple[Ints, Floats]:
     """The best legal tags and the probability of each, its marginal: int (n_words,), float (n_words,).
 
-    Only :func:`uncertain` stretches are looked at; elsewhere the tag is O with probability 1.
+    The tags are those of :func:`best_path`. Both are computed in many short pieces side by side, so that one long
+    document takes no longer than many short ones: the path between words that are O for certain (:func:`uncertain`),
+    the marginals in windows of :data:`WINDOW` words with :data:`CONTEXT` words around them.
     """
     tags = np.zeros(len(logits), dtype=np.int64)
-    probability = np.ones(len(logits), dtype=logits.dtype)
-    words, stretches = uncertain(logits, lengths, transitions)
+    chain = legal(transitions)
+    words, segments = uncertain(logits, lengths, transitions)
     if len(words):
-        chain = legal(transitions)
-        tags[words] = best_path(logits[words], stretches, chain)
-        p = marginals(logits[words], stretches, chain)
-        probability[words] = p[np.arange(len(words)), tags[words]]
-    return tags, probability
+        tags[words] = best_path(logits[words], segments, chain)
+    words, read, core = windows(lengths)
+    p = marginals(logits[words], read, chain)[core]
+    return tags, p[np.arange(len(tags)), tags]
+
+
+def windows(lengths: Ints) -> tuple[Ints, Ints, NDArray[np.bool_]]:
+    """Sequences in overlapping windows: words (n,), words of each window (n_windows,), and which of the words are
+    their window's own and not its context: bool (n,), True once for each word, in order."""
+    ends = np.cumsum(lengths)
+    counts = -(-lengths // WINDOW)
+    sequence = np.repeat(np.arange(len(lengths)), counts)
+    number = np.arange(len(sequence)) - np.repeat(np.cumsum(counts) - counts, counts)
+    start = (ends - lengths)[sequence] + number * WINDOW
+    stop = np.minimum(start + WINDOW, ends[sequence])
+    begin = np.maximum(start - CONTEXT, (ends - lengths)[sequence])
+    read = np.minimum(stop + CONTEXT, ends[sequence]) - begin
+    words = np.arange(read.sum()) + np.repeat(begin - (np.cumsum(read) - read), read)
+    core = (words >= np.repeat(start, read)) & (words < np.repeat(stop, read))
+    return words, read, core
 
 
 def marginals(logits: Floats, lengths: Ints, chain: Chain) -> Floats:

@@ -180,7 +180,7 @@ def test_every_mention_lies_in_its_text(by_heart: Language, text: str) -> None:
     nlp = by_heart
     (annotated,) = annotate_texts([Text("x", text)], nlp, labels_of(nlp))
     assert annotated.text == text
-    for start, end, label, score in annotated.found:
+    for start, end, label, score, _ in annotated.found:
         mention = text[start:end]
         assert mention and mention == mention.strip() and mention[0] not in ".," and mention[-1] not in ".,"
         assert label in ("DISEASE", "SYMPTOM", "PROCEDURE") and 0 <= score <= 1

@@ -17,6 +17,9 @@ T3\tDrug 34 42\taspirin
 E1\tSymptom:T2 Theme:T3
 R1\tUsed_for Arg1:T3 Arg2:E1
 A1\tNegated T1
+A2\tUncertain E1
+A3\tStatus T1 Past
+A4\tFamily R1
 N1\tReference T3 ATC:N02BA01\taspirin
 *\tAlias T1 T2
 #3\tAnnotatorNotes R1\tsure
@@ -39,14 +42,15 @@ def test_mentions_notes_relations_and_what_is_not_read(folder: Path) -> None:
     b, a = read_brat(folder, report=report)
     assert (a.name, a.text) == ("sub/a", TEXT)
     assert a.mentions["symptom"] == [
-        Mention("Symptom", ((0, 5), (21, 28)), "T1"),
-        Mention("Symptom", ((0, 15),), "T2", "C0000737\nsecond note"),
+        Mention("Symptom", ((0, 5), (21, 28)), "T1", attributes=frozenset({"negated"})),
+        Mention("Symptom", ((0, 15),), "T2", "C0000737\nsecond note", frozenset({"uncertain"})),
     ]
+    assert a.attributes == b.attributes == ("negated", "uncertain")
     assert a.relations == [Relation("Used_for", "T3", "T2")]
     assert (b.name, b.mentions) == ("b", {"drug": [], "symptom": []})
     assert report.text_differs == 1
     assert report.not_read == {
-        "events": 1, "attributes": 1, "normalizations": 1, "equivalences": 1, "notes on other than mentions": 1
+        "events": 1, "attributes": 2, "normalizations": 1, "equivalences": 1, "notes on other than mentions": 1
     }  # fmt: skip
 
 
@@ -183,3 +187,23 @@ def test_links_are_followed_and_dead_ones_refused(folder: Path, tmp_path: Path) 
     (tmp_path / "linked" / "x.ann").symlink_to(tmp_path / "nowhere")
     with pytest.raises(ClinnerError, match=r"x\.ann cannot be read"):
         list(read_brat(tmp_path / "linked"))
+
+
+def test_attributes_come_back_through_a_doc_and_a_file(folder: Path, tmp_path: Path) -> None:
+    import spacy
+    from spacy.tokens import DocBin
+
+    from clinner_spacy.corpora.document import from_doc, to_doc
+
+    nlp = spacy.blank("es")
+    docs = [to_doc(document, nlp) for document in read_brat(folder)]
+    assert docs[1].spans["symptom"].attrs["negated"] == [1.0, 0.0]
+    assert docs[0].spans["symptom"].attrs["negated"] == []  # annotated, and nothing there
+    box = DocBin(store_user_data=True, docs=docs).to_bytes()
+    again = DocBin(store_user_data=True).from_bytes(box).get_docs(nlp.vocab)
+    write_brat(tmp_path / "out", [from_doc(doc, ["symptom", "drug"]) for doc in again])
+    b, a = read_brat(tmp_path / "out")
+    assert [mention.attributes for mention in a.mentions["symptom"]] == [{"negated"}, {"uncertain"}]
+    assert a.attributes == b.attributes == ("negated", "uncertain")
+    lines = (tmp_path / "out/sub/a.ann").read_text().splitlines()
+    assert {line.split(" ")[0] for line in lines if line[0] == "A"} == {"A1\tNegated", "A2\tUncertain"}

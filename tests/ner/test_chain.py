@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clinner_spacy.ner.chain import best_path, chain_loss, decode_chain, illegal, legal, marginals
+from clinner_spacy.ner.chain import best_path, chain_loss, decode_chain, illegal, legal, marginals, uncertain
 
 
 @pytest.fixture(params=[3, 5], ids=["one label", "two labels"])
@@ -84,14 +84,28 @@ def test_marginals_are_sums_over_all_legal_paths(problem):
 
 
 @settings(deadline=None)
-@given(st.lists(st.integers(1, 40), min_size=1, max_size=5), st.integers(0, 2**32 - 1), st.sampled_from([3, 5]))
-def test_passing_over_sure_words_changes_nothing(lengths, seed, n_tags):
+@given(
+    st.lists(st.integers(1, 400), min_size=1, max_size=5),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([3, 5]),
+    st.sampled_from([0, 4, 8, 16]),
+)
+def test_decoding_in_pieces_changes_nothing(lengths, seed, n_tags, lead):
     rng = np.random.default_rng(seed)
     lengths = np.asarray(lengths)
     logits = rng.normal(size=(lengths.sum(), n_tags)) * 4
-    logits[rng.random(len(logits)) < 0.6, 0] += 16
+    logits[rng.random(len(logits)) < 0.6, 0] += lead
     transitions = rng.normal(size=(n_tags, n_tags)) * 0.3
     tags, probability = decode_chain(logits, lengths, transitions)
     assert (tags == best_path(logits, lengths, legal(transitions))).all()
     exact = marginals(logits, lengths, legal(transitions))[np.arange(len(tags)), tags]
-    assert np.allclose(probability, exact, atol=2e-3)
+    assert np.allclose(probability, exact, atol=1e-6)
+
+
+def test_a_long_sequence_is_cut_at_words_that_are_o_for_certain():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(10_000, 3))
+    logits[::5, 0] += 10.0
+    words, segments = uncertain(logits, np.asarray([10_000]), np.zeros((3, 3)))
+    assert segments.max() < 300
+    assert segments.sum() == len(words)

@@ -58,7 +58,7 @@ def test_spacy_knows_it(nlp):
 def test_labels_of_the_embedded_model_are_known_before_it_is_read():
     nlp = spacy.blank("en")
     ner = nlp.add_pipe("multiclin_ner")
-    assert set(nlp.pipe_labels["multiclin_ner"]) == {"DISEASE", "SYMPTOM", "PROCEDURE"}
+    assert set(nlp.pipe_labels["multiclin_ner"]) == {"DISEASE", "SYMPTOM", "PROCEDURE", "DRUG"}
     assert ner.model is None
 
 
@@ -67,7 +67,7 @@ def test_the_embedded_model_in_every_language(lang):
     nlp = spacy.blank(lang)
     nlp.add_pipe("multiclin_ner")
     doc = nlp("Diabetes mellitus, fiebre. Patient with fever and diabetes mellitus; computed tomography.")
-    assert {"DISEASE", "SYMPTOM", "PROCEDURE"} >= {span.label_ for span in doc.spans["sc"]} >= {"DISEASE"}
+    assert {"DISEASE", "SYMPTOM", "PROCEDURE", "DRUG"} >= {span.label_ for span in doc.spans["sc"]} >= {"DISEASE"}
 
 
 def test_pipe_batches_and_processes_agree_with_calls(nlp):
@@ -100,7 +100,7 @@ def test_what_the_card_says_goes_along_with_the_weights(tmp_path):
     nlp = spacy.blank("es")
     nlp.add_pipe("multiclin_ner")
     nlp.to_disk(tmp_path / "saved")
-    assert spacy.load(tmp_path / "saved").get_pipe("multiclin_ner").about["license"] == "CC BY 4.0"
+    assert spacy.load(tmp_path / "saved").get_pipe("multiclin_ner").about["license"] == "CC BY-SA 4.0"
 
 
 def test_docs_travel(nlp):

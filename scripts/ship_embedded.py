@@ -1,6 +1,6 @@
 """Make a trained pipeline the one that ships inside the package: weights in half precision, a model card beside.
 
-    python benchmarks/ship_embedded.py training/embedded/model-best --card configs/embedded.json
+    python scripts/ship_embedded.py training/student/model-last --card configs/embedded.json
 """
 
 from __future__ import annotations
@@ -25,13 +25,16 @@ def main(
     output: Path = EMBEDDED,
 ) -> None:
     config = load_config(trained / "config.cfg")
-    embed = config["components"][FACTORY]["model"]["tok2vec"]["embed"]
-    embed["ngram_vectors"] = None  # they are in the weights by now
-    nlp = load_model_from_path(trained)
-    nlp.get_pipe(FACTORY).model.get_ref("tok2vec").layers[0].attrs["ngram_vectors"] = ""
+    component = load_model_from_path(trained).get_pipe(FACTORY)
     shutil.rmtree(output / FACTORY, ignore_errors=True)
-    nlp.get_pipe(FACTORY).to_disk(output / FACTORY)
+    component.to_disk(output / FACTORY)
     halve(output / FACTORY / "model.safetensors")
+    # Where the model was trained on from a checkpoint, its architecture stands beside the weights.
+    cfg = srsly.read_json(output / FACTORY / "cfg")
+    network = cfg["architecture"] or config["components"][FACTORY]["model"]
+    network["tok2vec"]["embed"]["ngram_vectors"] = None  # they are in the weights by now
+    srsly.write_json(output / FACTORY / "cfg", {"tasks": cfg["tasks"], "about": {}, "architecture": None})
+    config["components"][FACTORY] |= {"model": network, "checkpoint": None}
     inference = {key: value for key, value in config.items() if key in ("nlp", "components")}
     type(config)(inference).to_disk(output / "config.cfg", interpolate=True)
     srsly.write_json(output / "meta.json", {**srsly.read_json(card), "pipeline": [FACTORY]})

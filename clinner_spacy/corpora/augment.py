@@ -1,0 +1,196 @@
+"""clinner.HospitalText.v1: gold as a hospital might have written it, for ``augmenter`` of ``clinner.DocBinCorpus.v1``.
+
+Journals write whole sentences with accents; a ward writes in capitals, without accents, in a hurry, in lines of eighty
+characters, under headings and above names. A change keeps gold true: words are changed one by one, and what is put in
+is a line of its own. So spans are moved by counting words, and never searched for.
+"""
+
+from __future__ import annotations
+
+import random
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import srsly
+from spacy.language import Language
+from spacy.tokens import Doc, Span, SpanGroup
+from spacy.training import Example
+
+HEADINGS = Path(__file__).parent / "headings.json"
+
+
+class Words(NamedTuple):
+    """A document as lists: words, whether a space follows each, and each task's spans as (start, end, label)."""
+
+    words: list[str]
+    spaces: list[bool]
+    spans: dict[str, list[tuple[int, int, str]]]
+
+
+Change = Callable[[Words, random.Random], Words]
+
+
+def create_hospital_augmenter(share: float = 0.5, seed: int = 0) -> Callable[[Language, Example], Iterator[Example]]:
+    """Give each document once: changed with probability ``share``, else as it is. A corpus that is read several times,
+    or named several times among the paths, is changed in another way each time."""
+    rng = random.Random(seed)
+
+    def augment(nlp: Language, example: Example) -> Iterator[Example]:
+        if rng.random() >= share or not len(example.reference):
+            yield example
+            return
+        text = from_gold(example.reference)
+        for change, chance in CHANGES:
+            if rng.random() < chance:
+                text = change(text, rng)
+        yield to_example(nlp, text)
+
+    return augment
+
+
+def from_gold(doc: Doc) -> Words:
+    spans = {task: [(s.start, s.end, s.label_) for s in group] for task, group in doc.spans.items()}
+    return Words([token.text for token in doc], [bool(token.whitespace_) for token in doc], spans)
+
+
+def to_example(nlp: Language, text: Words) -> Example:
+    gold = Doc(nlp.vocab, words=text.words, spaces=text.spaces)
+    for task, spans in text.spans.items():
+        group = [Span(gold, start, end, label=label) for start, end, label in spans]
+        gold.spans[task] = SpanGroup(gold, name=task, spans=group)
+    return Example(Doc(nlp.vocab, words=text.words, spaces=text.spaces), gold)
+
+
+# Words changed one by one
+
+
+def recased(text: Words, rng: random.Random) -> Words:
+    """In capitals (most often), in capitals without accents, or in lower case: all of it or a part."""
+    change = rng.choice([str.upper, str.upper, lambda word: bare(word).upper(), str.lower])
+    n = len(text.words)
+    begin, end = (0, n) if rng.random() < 0.7 else sorted(rng.randrange(n + 1) for _ in range(2))
+    changed = [change(word) if begin <= i < end else word for i, word in enumerate(text.words)]
+    return text._replace(words=changed)
+
+
+def unaccented(text: Words, rng: random.Random) -> Words:
+    return text._replace(words=[bare(word) for word in text.words])
+
+
+def mistyped(text: Words, rng: random.Random) -> Words:
+    """Up to 5 % of the words with one letter lost, doubled, exchanged with the next or replaced by another of it."""
+    rate = rng.uniform(0.01, 0.05)
+    return text._replace(words=[typo(word, rng) if rng.random() < rate else word for word in text.words])
+
+
+def bare(word: str) -> str:
+    """A word without accents; letters that are no base with a mark on it (ø, ł, ß) stay, and so does a mark alone."""
+    letters = "".join(c for c in unicodedata.normalize("NFD", word) if not unicodedata.combining(c))
+    return unicodedata.normalize("NFC", letters) or word
+
+
+def typo(word: str, rng: random.Random) -> str:
+    if len(word) < 4 or not word.isalpha():
+        return word
+    i = rng.randrange(1, len(word) - 1)
+    a, b = word[i], word[i + 1]
+    return word[:i] + rng.choice([b, a + a + b, b + a, rng.choice(word) + b]) + word[i + 2 :]
+
+
+# Words put in
+
+
+def wrapped(text: Words, rng: random.Random) -> Words:
+    """Lines broken at a fixed width, as old systems store notes: a break in place of a space."""
+    width, column = rng.randint(50, 100), 0
+    breaks = []
+    for i, (word, space) in enumerate(zip(text.words, text.spaces, strict=True)):
+        column = 0 if "\n" in word else column + len(word) + space
+        if space and column + len(text.words[i + 1] if i + 1 < len(text.words) else "") > width:
+            breaks.append(i + 1)
+            column = 0
+    spaces = [space and i + 1 not in set(breaks) for i, space in enumerate(text.spaces)]
+    return put_in(text._replace(spaces=spaces), [(at, [("\n", False)]) for at in breaks])
+
+
+def with_lines(text: Words, rng: random.Random) -> Words:
+    """Some lines of a template between sentences: headings, names, and mentions of the document that are denied."""
+    tables = lines()
+    places = between_sentences(text)
+    added, spans = [], {task: list(found) for task, found in text.spans.items()}
+    for at in sorted(rng.sample(places, min(len(places), rng.randint(1, 4)))):
+        added.append((at, line(rng.choice(tables["headings"]), rng)))
+        if rng.random() < 0.3:
+            name = f"{rng.choice(tables['given'])} {rng.choice(tables['family'])}"
+            added.append((at, line(rng.choice(tables["signatures"]).format(name), rng, mark="")))
+    changed = put_in(text._replace(spans=spans), added)
+    return denied(changed, rng, tables["negations"])
+
+
+def denied(text: Words, rng: random.Random, cues: Sequence[str]) -> Words:
+    """A line at the end that repeats some of the document's mentions after a cue, as "Niega fiebre"."""
+    mentions = [(s, e) for task in ("symptom", "disease") for s, e, _ in text.spans.get(task, ()) if e - s < 6]
+    words, spaces = list(text.words), list(text.spaces)
+    spans = {task: list(found) for task, found in text.spans.items()}
+    for start, end in rng.sample(mentions, min(len(mentions), 3)):
+        before = rng.choice(cues).removesuffix("{}").split()
+        words += ["\n", *before]
+        spaces += [False, *(True for _ in before)]
+        shift = len(words) - start
+        for task, found in text.spans.items():
+            spans[task] += [(s + shift, e + shift, label) for s, e, label in found if start <= s and e <= end]
+        words += [*text.words[start:end], "."]
+        spaces += [*text.spaces[start : end - 1], False, False]
+    return Words(words, spaces, spans)
+
+
+def line(text: str, rng: random.Random, mark: str | None = None) -> list[tuple[str, bool]]:
+    """The words of a heading on a line of its own, with or without a colon, in capitals now and then."""
+    text = rng.choice([text, text, text.upper(), bare(text).upper()])
+    mark = rng.choice([":", ":", "", " :"]) if mark is None else mark
+    words = text.replace(":", " : ").replace(",", " , ").split() + mark.split()
+    return [("\n", False), *((word, True) for word in words[:-1]), (words[-1], False), ("\n", False)]
+
+
+def between_sentences(text: Words) -> list[int]:
+    """Where a line may be put in: before the first word, and after a full stop or a line break outside of any span."""
+    inside = {i for spans in text.spans.values() for start, end, _ in spans for i in range(start + 1, end)}
+    ends = [i + 1 for i, word in enumerate(text.words[:-1]) if word == "." or "\n" in word]
+    return [0, *(at for at in ends if at not in inside)]
+
+
+def put_in(text: Words, added: Sequence[tuple[int, list[tuple[str, bool]]]]) -> Words:
+    """Put words in before the given ones; spans move along, and one that holds such a place grows."""
+    before: dict[int, list[tuple[str, bool]]] = {}
+    for at, new in added:
+        before.setdefault(at, []).extend(new)
+    words: list[str] = []
+    spaces: list[bool] = []
+    moved = []
+    for i, (word, space) in enumerate(zip(text.words, text.spaces, strict=True)):
+        for new_word, new_space in before.get(i, ()):
+            words.append(new_word)
+            spaces.append(new_space)
+        moved.append(len(words))
+        words.append(word)
+        spaces.append(space)
+    spans = {task: [(moved[s], moved[e - 1] + 1, label) for s, e, label in found] for task, found in text.spans.items()}
+    return Words(words, spaces, spans)
+
+
+@cache
+def lines() -> dict[str, Any]:
+    return srsly.read_json(HEADINGS)
+
+
+#: Each change and how probable it is in a document that is changed.
+CHANGES: list[tuple[Change, float]] = [
+    (with_lines, 0.5),
+    (mistyped, 0.3),
+    (wrapped, 0.3),
+    (unaccented, 0.2),
+    (recased, 0.35),
+]

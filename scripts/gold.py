@@ -1,0 +1,98 @@
+"""Gold of all corpora that the embedded model learns from or is chosen on -> one .spacy file a corpus.
+
+    python scripts/gold.py ../shared/corpora corpus
+
+writes corpus/gold/<corpus>.spacy for training and corpus/dev/<corpus>.spacy for choosing. A text that is in two corpora
+of a language (the Spanish and Italian cases of MultiClinNER are among MultiCardioNER's) becomes one document with the
+tasks of both; what is in a dev part of one is taken out of training in the other. NUBes-es has none of our tasks: it is
+hospital text for a teacher to annotate.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import spacy
+import typer
+from spacy.tokens import Doc
+
+from clinner_spacy.corpora.docbin import save_docs
+from clinner_spacy.corpora.document import Document, to_doc
+from clinner_spacy.corpora.multiclin import read_multiclin
+
+#: Corpora of each language; of two with the same text, the first takes the tasks of the other.
+CORPORA = {
+    "es": ["MultiClinNER-es", "MultiClinNER-es-cardio", "MultiCardioNER-es", "NUBes-es"],
+    "en": ["MultiClinNER-en", "MultiCardioNER-en"],
+    "it": ["MultiClinNER-it", "MultiClinNER-it-cardio", "MultiCardioNER-it"],
+    "nl": ["MultiClinNER-nl"],
+    "sv": ["MultiClinNER-sv", "SwedMedNER-sv"],
+    "cs": ["MultiClinNER-cs"],
+    "ro": ["MultiClinNER-ro", "SiMoNERo-ro"],
+}
+
+#: Corpora without a dev part: every so many-th document is held back.
+HELD_BACK = {"SwedMedNER-sv": 5, "SiMoNERo-ro": 5}
+
+#: Of the hospital text, a third is enough.
+NUBES_FILES = 150
+
+
+def main(
+    corpora: Annotated[Path, typer.Argument(help="Folder with the corpora.")],
+    output: Annotated[Path, typer.Argument(help="Folder to write gold/ and dev/ into.")],
+) -> None:
+    for lang, names in CORPORA.items():
+        dev = {name: split(corpora, name, "dev") for name in names}
+        train = {name: split(corpora, name, "train") for name in names}
+        train = joined(train, {key(document) for documents in dev.values() for document in documents})
+        for kind, parts in (("gold", train), ("dev", dev)):
+            for name, documents in parts.items():
+                if name == "NUBes-es":
+                    documents = documents[:NUBES_FILES] if kind == "gold" else []
+                if not documents:
+                    continue
+                n_words = save(output / kind / f"{name}.spacy", documents, lang)
+                print(f"{kind} {name}: {len(documents)} documents, {n_words} words", flush=True)
+
+
+def split(corpora: Path, name: str, part: str) -> list[Document]:
+    """The documents of a corpus's train or dev part."""
+    if name not in HELD_BACK:
+        return list(read_multiclin(corpora / name / f"{name}-{part}"))
+    documents = list(read_multiclin(corpora / name / f"{name}-train"))
+    return [document for n, document in enumerate(documents) if (n % HELD_BACK[name] == 0) == (part == "dev")]
+
+
+def joined(train: dict[str, list[Document]], held_back: set[str]) -> dict[str, list[Document]]:
+    """Training documents, each text once, without the texts that are held back."""
+    by_text: dict[str, Document] = {}
+    parts: dict[str, list[Document]] = {name: [] for name in train}
+    for name, documents in train.items():
+        for document in documents:
+            if (text := key(document)) in by_text:
+                by_text[text].mentions.update(document.mentions)
+            elif text not in held_back:
+                by_text[text] = document
+                parts[name].append(document)
+    return parts
+
+
+def key(document: Document) -> str:
+    """A document's text whatever its white space is made of, so that offsets stay true."""
+    return re.sub(r"\s", " ", document.text).rstrip()
+
+
+def save(path: Path, documents: list[Document], lang: str) -> int:
+    """Write documents with the words of their language; gives the number of words."""
+    nlp = spacy.blank(lang)
+    docs: list[Doc] = [to_doc(document, nlp) for document in documents]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_docs(path, docs)
+    return sum(map(len, docs))
+
+
+if __name__ == "__main__":
+    typer.run(main)

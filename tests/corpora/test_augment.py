@@ -1,0 +1,107 @@
+"""Texts changed to what hospitals write: gold stays on its words."""
+
+from __future__ import annotations
+
+import random
+
+import spacy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from spacy.tokens import Doc, Span, SpanGroup
+from spacy.training import Example
+
+from clinner_spacy.corpora.augment import (
+    CHANGES,
+    Words,
+    bare,
+    create_hospital_augmenter,
+    from_gold,
+    mistyped,
+    recased,
+    unaccented,
+    with_lines,
+    wrapped,
+)
+
+NLP = spacy.blank("xx")
+WORD = st.sampled_from(["dolor", "torácico", ".", "\n", "fiebre", "HTA", ",", "µg", "ß", "\u0301", "neumonía"])
+
+
+@st.composite
+def gold_texts(draw) -> Words:
+    words = draw(st.lists(WORD, min_size=1, max_size=60))
+    spaces = [draw(st.booleans()) and word != "\n" for word in words]
+    spans: dict[str, list[tuple[int, int, str]]] = {"drug": []}
+    for task in ("disease", "symptom"):
+        starts = draw(st.lists(st.integers(0, len(words) - 1), max_size=4, unique=True))
+        spans[task] = [(start, min(len(words), start + draw(st.integers(1, 4))), task.upper()) for start in starts]
+    return Words(words, spaces, spans)
+
+
+def covered(text: Words, task: str) -> list[str]:
+    """The words of each span, line breaks that were put in aside."""
+    return [" ".join(w for w in text.words[s:e] if w != "\n") for s, e, _ in text.spans[task]]
+
+
+@settings(deadline=None)
+@given(gold_texts(), st.integers(0, 1000))
+def test_lines_put_in_leave_every_span_on_its_words(text, seed):
+    for change in (with_lines, wrapped):
+        changed = change(text, random.Random(seed))
+        for task in text.spans:
+            assert covered(changed, task)[: len(text.spans[task])] == covered(text, task)
+        assert changed.spans.keys() == text.spans.keys()
+        assert len(changed.words) == len(changed.spaces)
+
+
+@settings(deadline=None)
+@given(gold_texts(), st.integers(0, 1000))
+def test_words_changed_one_by_one_leave_spans_and_their_number(text, seed):
+    for change in (recased, unaccented, mistyped):
+        changed = change(text, random.Random(seed))
+        assert changed.spans == text.spans
+        assert len(changed.words) == len(text.words)
+        assert all(changed.words)
+
+
+@settings(deadline=None)
+@given(gold_texts(), st.integers(0, 1000))
+def test_lines_without_mentions_bring_no_span_but_repeated_ones(text, seed):
+    changed = with_lines(text, random.Random(seed))
+    for task, spans in text.spans.items():
+        repeated = covered(changed, task)[len(spans) :]
+        every = {" ".join(words.split()) for other in text.spans for words in covered(text, other)}
+        assert all(" ".join(words.split()) in every for words in repeated)
+
+
+def gold_doc() -> Doc:
+    doc = Doc(NLP.vocab, words=["Dolor", "torácico", "y", "fiebre", "."], spaces=[True, True, True, False, False])
+    doc.spans["symptom"] = SpanGroup(doc, spans=[Span(doc, 0, 2, "SYMPTOM"), Span(doc, 3, 4, "SYMPTOM")])
+    return doc
+
+
+def test_the_same_seed_gives_the_same_texts_and_every_call_another():
+    def texts(seed: int) -> list[str]:
+        augment = create_hospital_augmenter(1.0, seed)
+        return [example.text for _ in range(20) for example in augment(NLP, Example(gold_doc(), gold_doc()))]
+
+    assert texts(0) == texts(0) != texts(1)
+    assert len(set(texts(0))) > 5
+
+
+def test_a_share_of_nothing_leaves_texts_as_they_are():
+    example = Example(gold_doc(), gold_doc())
+    assert list(create_hospital_augmenter(0.0)(NLP, example)) == [example]
+
+
+def test_tasks_that_were_not_annotated_stay_unknown():
+    augment = create_hospital_augmenter(1.0)
+    for _ in range(10):
+        (example,) = augment(NLP, Example(gold_doc(), gold_doc()))
+        assert set(example.reference.spans) == {"symptom"}
+
+
+def test_bare_takes_accents_away_and_changes_are_chances():
+    assert bare("exploración šesti åldersförändring") == "exploracion sesti aldersforandring"
+    assert all(0 < chance < 1 for _, chance in CHANGES)
+    assert from_gold(gold_doc()).spans == {"symptom": [(0, 2, "SYMPTOM"), (3, 4, "SYMPTOM")]}
