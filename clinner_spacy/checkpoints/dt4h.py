@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from clinner_spacy.checkpoints.loaded import Loaded
-from clinner_spacy.checkpoints.published import assemble, named
+from clinner_spacy.checkpoints.published import about_units, assemble, named
 from clinner_spacy.encoders.hub import fetch_encoder, known_about
 from clinner_spacy.encoders.settings import EncoderSettings
 from clinner_spacy.encoders.torch_files import check_finite, read_state
@@ -49,6 +49,7 @@ def load_dt4h(
     base_model: str | None,
     task: str | Sequence[str] | None,
     lang: str | None,
+    words: str | None,
     settings: EncoderSettings,
 ) -> Loaded:
     """Read a ``.pt`` file; its encoder's config and tokenizer, never weights, come from ``base_model``.
@@ -74,13 +75,14 @@ def load_dt4h(
         )
     tasks = {name: [head.task.upper()] for name, head in chosen.items()}
     rows = [(head.weight[ROWS].float().numpy(), head.bias[ROWS].float().numpy()) for head in chosen.values()]
-    model, architecture = assemble(base, encoder, rows, tasks, settings)
+    model, architecture = assemble(base, encoder, rows, tasks, settings, reading={"words": words})
     info = {
         "format": "DT4H multi-task file",
         "name": path.name,
         "encoder": named(base),
         "heads": [head.name for head in heads],
         "languages": sorted({head.lang for head in heads if head.lang}),
+        **about_units(model),
         **known_about(path.parent),
     }
     return Loaded(model, tasks, architecture, info)

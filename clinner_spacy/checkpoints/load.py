@@ -6,14 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import srsly
-
+from clinner_spacy.checkpoints.backbone import read_json
+from clinner_spacy.checkpoints.cardioner import class_of, load_cardioner
+from clinner_spacy.checkpoints.crf import load_crf, load_ner_lab
 from clinner_spacy.checkpoints.dt4h import load_dt4h
+from clinner_spacy.checkpoints.ensemble import join
 from clinner_spacy.checkpoints.loaded import Loaded
+from clinner_spacy.checkpoints.multihead_crf import is_multihead_crf, load_multihead_crf
 from clinner_spacy.checkpoints.pipeline_dir import is_pipeline_dir, load_pipeline_dir, saved_tasks
 from clinner_spacy.checkpoints.published import refuse_unused
+from clinner_spacy.checkpoints.relations import read_weights
 from clinner_spacy.checkpoints.token_classification import load_token_classification
-from clinner_spacy.encoders.hub import Repository, fetch_encoder, repository_id
+from clinner_spacy.encoders.hub import VOCABULARIES, VOCABULARY_PARTS, WEIGHTS, Repository, fetch_encoder, repository_id
 from clinner_spacy.encoders.settings import DEFAULTS, EncoderSettings
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.files import EMBEDDED
@@ -22,12 +26,13 @@ STATE_SUFFIXES = (".pt", ".pth", ".bin")
 
 
 def load_checkpoint(
-    checkpoint: str,
+    checkpoint: str | Sequence[str],
     *,
     base_model: str | None = None,
     task: str | Sequence[str] | None = None,
     labels: Sequence[str] | None = None,
     lang: str | None = None,
+    words: str | None = None,
     settings: EncoderSettings = DEFAULTS,
 ) -> Loaded:
     """Read published or saved weights.
@@ -35,22 +40,29 @@ def load_checkpoint(
     checkpoint: "embedded", the directory of a spaCy pipeline that holds a "multiclin_ner", a DT4H ``.pt`` file or a
         directory with one, the directory of a token classifier, or a repository of the hub with either
         (``owner/name``, or ``owner/name/file.pt`` where it has several files), at ``settings.revision``.
+        A list: the mean of several, of the same tasks.
     base_model: where the config and tokenizer of a ``.pt`` file's encoder are: a directory or a repository.
     task: the tasks or heads to take; of a token classifier, what to call its one task.
     labels: the tags of a token classifier whose config only counts them.
     lang: the language whose head is taken, where there is a head a language.
+    words: what is tagged (see :mod:`clinner_spacy.encoders.units`), where it is to be other than the format's own.
     settings: of the encoder; the embedded model has no use for them.
 
     Raises ClinnerError if the checkpoint is none of these, damaged, out of reach, or has no such task or language.
     """
     if task is not None and not task:
         raise ClinnerError("task names no task; leave it out to take all, or name one.")
+    if not isinstance(checkpoint, str):
+        given: dict[str, Any] = {"base_model": base_model, "task": task, "labels": labels, "lang": lang, "words": words}
+        if not checkpoint:
+            raise ClinnerError("checkpoint names none; name one, or several in a list.")
+        return join([load_checkpoint(one, **given, settings=settings) for one in checkpoint], checkpoint)
     revision = settings.revision
-    dt4h: dict[str, Any] = {"base_model": base_model, "task": task, "lang": lang, "settings": settings}
+    dt4h: dict[str, Any] = {"base_model": base_model, "task": task, "lang": lang, "words": words, "settings": settings}
     path = EMBEDDED if checkpoint == "embedded" else Path(checkpoint)
     if is_pipeline_dir(path):
-        given = {"base_model": base_model, "revision": revision, "labels": labels}
-        refuse_unused(given, f"{checkpoint} is a saved pipeline and")
+        unused = {"base_model": base_model, "revision": revision, "labels": labels, "words": words}
+        refuse_unused(unused, f"{checkpoint} is a saved pipeline and")
         return load_pipeline_dir(path, task, settings)
     if path.exists():
         refuse_unused({"revision": revision}, f"{checkpoint} lies here and")
@@ -59,9 +71,12 @@ def load_checkpoint(
         return load_dt4h(path, **dt4h)
     if path.is_dir():
         states = _states(child.name for child in path.iterdir())
-        if is_token_classifier(path / "config.json") or not states:
+        if is_ner_lab([child.name for child in path.iterdir()]):
+            refuse_unused({"labels": labels}, f"{checkpoint} knows its labels and")
+            return load_ner_lab(path, name=checkpoint, base_model=base_model, task=task, words=words, settings=settings)
+        if not states or is_model(path / "config.json"):
             refuse_unused({"base_model": base_model}, f"{checkpoint} has an encoder of its own and")
-            return load_token_classification(path, name=checkpoint, task=task, labels=labels, settings=settings)
+            return load_directory(path, name=checkpoint, task=task, labels=labels, words=words, settings=settings)
         return load_dt4h(path / _only(states, checkpoint), **dt4h)
     owner, _, rest = checkpoint.partition("/")
     repo, _, file = rest.partition("/")
@@ -72,29 +87,76 @@ def load_checkpoint(
     repository = Repository(repository_id(f"{owner}/{repo}"), revision, settings.local_files_only)
     files = [file] if file else repository.files() or [repository.fetch("config.json", f"{repo}.pt").name]
     states = _states(files)
-    if not states or ("config.json" in files and is_token_classifier(repository.fetch("config.json"))):
+    if is_ner_lab(files):
+        refuse_unused({"labels": labels}, f"{checkpoint} knows its labels and")
+        path = repository.fetch("encoding.json").parent
+        repository.fetch_if_there("README.md", *VOCABULARY_PARTS)
+        repository.fetch(*VOCABULARIES)
+        repository.fetch(*WEIGHTS)
+        return load_ner_lab(path, name=checkpoint, base_model=base_model, task=task, words=words, settings=settings)
+    if not states or ("config.json" in files and is_model(repository.fetch("config.json"))):
+        refuse_unused({"base_model": base_model}, f"{checkpoint} has an encoder of its own and")
         path = fetch_encoder(repository.name, revision, settings.local_files_only)
         repository.fetch_if_there("README.md")
-        return load_token_classification(path, name=checkpoint, task=task, labels=labels, settings=settings)
+        return load_directory(path, name=checkpoint, task=task, labels=labels, words=words, settings=settings)
     repository.fetch_if_there("README.md", "config.json", "tokenizer.json")
     return load_dt4h(repository.fetch(_only(states, checkpoint)), **dt4h)
 
 
-def known_tasks(checkpoint: str | None, task: str | Sequence[str] | None = None) -> dict[str, list[str]]:
+def load_directory(
+    path: Path, *, name: str, task: Any, labels: Sequence[str] | None, words: str | None, settings: EncoderSettings
+) -> Loaded:
+    """Read a directory with config, tokenizer and weights, in whichever format its config and weights say.
+
+    Raises ClinnerError naming what was found if it is none of them.
+    """
+    config = read_json(path / "config.json")
+    if is_multihead_crf(config):
+        refuse_unused({"labels": labels}, f"{name} names its classes and")
+        return load_multihead_crf(path, name=name, task=task, words=words, settings=settings)
+    given: dict[str, Any] = {"name": name, "task": task, "labels": labels, "words": words, "settings": settings}
+    if class_of(config):
+        return load_cardioner(path, **given)
+    if is_token_classifier(config):
+        return load_token_classification(path, **given)
+    weights = read_weights(path)
+    if any(key.startswith("crf.") for key in weights):
+        return load_crf(path, **given)
+    if "classifier.weight" in weights:
+        return load_token_classification(path, **given)
+    raise ClinnerError(
+        f"{name} is in none of the formats that are read: its config says model type {config.get('model_type')!r}, its "
+        f"weights begin with {', '.join(sorted(weights)[:3])}; needed are a head `classifier.*`, maybe with `crf.*`, "
+        "a Multi-Head CRF, a model of CardioNER.nl or a DT4H file."
+    )
+
+
+def known_tasks(
+    checkpoint: str | Sequence[str] | None, task: str | Sequence[str] | None = None
+) -> dict[str, list[str]]:
     """The tasks of the embedded model or of a saved pipeline; nothing where weights would have to be read to know."""
+    if checkpoint is not None and not isinstance(checkpoint, str):
+        return {}
     path = EMBEDDED if checkpoint == "embedded" else Path(checkpoint or "")
     return saved_tasks(path, task) if checkpoint and is_pipeline_dir(path) else {}
 
 
-def is_token_classifier(config: Path) -> bool:
-    """True if a ``config.json`` says that its model classifies tokens."""
-    if not config.is_file():
+def is_model(path: Path) -> bool:
+    """True if a ``config.json`` says that the weights beside it are a tagger as a whole."""
+    if not path.is_file():
         return False
-    try:
-        architectures = srsly.read_json(config).get("architectures") or []
-    except (ValueError, AttributeError) as error:
-        raise ClinnerError(f"{config} is damaged: it is no JSON object; fetch it again.") from error
-    return any(str(name).endswith("ForTokenClassification") for name in architectures)
+    config = read_json(path)
+    return is_token_classifier(config) or is_multihead_crf(config) or class_of(config) is not None
+
+
+def is_token_classifier(config: dict[str, Any]) -> bool:
+    """True if a config says that its model classifies tokens, in a class that transformers has."""
+    return any(str(name).endswith("ForTokenClassification") for name in config.get("architectures") or [])
+
+
+def is_ner_lab(files: Sequence[str]) -> bool:
+    """True if a directory holds what ner_lab writes of a model that transformers cannot save."""
+    return "encoding.json" in files and "config.json" not in files
 
 
 def _states(files: Any) -> list[str]:

@@ -12,6 +12,7 @@ from thinc.api import Model
 
 from clinner_spacy.encoders.settings import EncoderSettings
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.ner.heads import Head
 from clinner_spacy.ner.tagset import TagSet
 
 
@@ -23,13 +24,14 @@ def assemble(
     settings: EncoderSettings,
     columns: list[int] | None = None,
     orphans: Literal["drop", "open"] = "drop",
+    reading: Mapping[str, Any] | None = None,
 ) -> tuple[Model, dict[str, Any]]:
     """The model and its architecture.
 
     name: of the encoder, for the record. encoder: a :class:`~clinner_spacy.encoders.encoder.Encoder`. heads: weight
     (n_tags, width) and bias (n_tags,) of each task, in the order of ``tasks``, whose rows are the task's tags in
     canonical order unless ``columns`` says otherwise. orphans: see
-    :func:`~clinner_spacy.models.multitask.build_multitask_tagger`.
+    :func:`~clinner_spacy.models.multitask.build_multitask_tagger`. reading: ``words`` and ``context`` of the encoder.
     """
     from clinner_spacy.models.transformer import fill
 
@@ -39,7 +41,7 @@ def assemble(
         "nO": tagset.n_columns,
         "merge": "vote",
         "orphans": orphans,
-        "tok2vec": {"@architectures": "clinner.Transformer.v1", "name": named(name), **settings.changed()},
+        "tok2vec": _encoder_block(name, settings, reading or {}),
     }
     if columns is not None:
         architecture["columns"] = columns
@@ -48,8 +50,66 @@ def assemble(
     model.set_param("W", model.ops.asarray2f(np.concatenate([weight for weight, _ in heads])))
     model.set_param("b", model.ops.asarray1f(np.concatenate([bias for _, bias in heads])))
     model.attrs["widths"] = [part.stop - part.start for part in tagset.columns.values()]
-    # The device belongs to this machine, not to the weights: a saved pipeline goes where thinc's arrays are.
-    return model, architecture | {"tok2vec": architecture["tok2vec"] | {"device": None}}
+    return model, _elsewhere(architecture)
+
+
+def assemble_published(
+    name: str,
+    encoder: Any,
+    heads: Sequence[Head],
+    tasks: dict[str, list[str]],
+    settings: EncoderSettings,
+    reading: Mapping[str, Any],
+    **published: Any,
+) -> tuple[Model, dict[str, Any]]:
+    """As :func:`assemble`, of heads with layers or a CRF of their own.
+
+    published: settings of :func:`~clinner_spacy.models.published_tagger.build_published_tagger`.
+    """
+    from clinner_spacy.models.published_tagger import set_heads
+    from clinner_spacy.models.transformer import fill
+
+    tagset = TagSet(tasks)
+    architecture: dict[str, Any] = {
+        "@architectures": "clinner.PublishedTagger.v1",
+        "nO": tagset.n_columns,
+        "heads": len(heads),
+        "layers": len(heads[0].layers),
+        **published,
+        "tok2vec": _encoder_block(name, settings, reading),
+    }
+    model = registry.resolve({"model": architecture})["model"]
+    fill(model.get_ref("tok2vec"), encoder)
+    set_heads(model, heads, [part.stop - part.start for part in tagset.columns.values()])
+    return model, _elsewhere(architecture)
+
+
+def _encoder_block(name: str, settings: EncoderSettings, reading: Mapping[str, Any]) -> dict[str, Any]:
+    own = {key: value for key, value in reading.items() if value is not None}
+    return {"@architectures": "clinner.Transformer.v1", "name": named(name), **settings.changed(), **own}
+
+
+def _elsewhere(architecture: dict[str, Any]) -> dict[str, Any]:
+    """The device belongs to this machine, not to the weights: a saved pipeline goes where thinc's arrays are."""
+    return architecture | {"tok2vec": architecture["tok2vec"] | {"device": None}}
+
+
+def about_units(model: Model) -> dict[str, Any]:
+    """What a tagger's encoder tags, and how it cuts long texts, for ``multiclin info``."""
+    from clinner_spacy.encoders.shim import shim_of
+    from clinner_spacy.models.transformer import window_size
+
+    tok2vec = model.get_ref("tok2vec")
+    shim, name, context = shim_of(tok2vec), tok2vec.attrs["name"], tok2vec.attrs["context"]
+    encoder = shim.encoder_called(name)
+    size, overlap = window_size(shim.settings, encoder, name)
+    blocks = None if context is None else f"{size - 2 * context} pieces with {context} of context on both sides"
+    return {
+        "units": {"doc": "words of the Doc", "pieces": "pieces of the raw text"}.get(
+            tok2vec.attrs["words"], f"words ({tok2vec.attrs['words']})"
+        ),
+        "windows": blocks or f"{size + encoder.n_special} pieces, {overlap} of them shared with the next",
+    }
 
 
 def named(checkpoint: str) -> str:
@@ -90,6 +150,8 @@ def as_asked(architecture: dict[str, Any], asked: dict[str, Any]) -> dict[str, A
         return architecture | asked
     if "tok2vec" in architecture:
         return architecture | {"tok2vec": as_asked(architecture["tok2vec"], asked)}
+    if "*" in architecture:
+        return architecture | {"*": {name: as_asked(member, asked) for name, member in architecture["*"].items()}}
     return architecture
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clinner_spacy.checkpoints.loaded import Loaded
-from clinner_spacy.checkpoints.published import assemble, named
+from clinner_spacy.checkpoints.published import about_units, assemble, named
 from clinner_spacy.encoders.hub import known_about
 from clinner_spacy.encoders.settings import EncoderSettings
 from clinner_spacy.errors import ClinnerError
@@ -18,12 +18,26 @@ from clinner_spacy.ner.schemes import parse_tags, scheme_of
 OFFSET = {"B": 0, "U": 0, "S": 0, "I": 1, "L": 1, "E": 1}
 
 
+#: What the models of a publisher tag, by how their names begin.
+PUBLISHERS = {
+    "BSC-NLP4BIA/multiclinner-": "alphanumeric",
+    "SU-FMI-AI/multiclinner_": "pieces",
+    "CLTL-VUAmsterdam/multiClinNER26-": "pieces",
+}
+
+
+def words_of(name: str) -> str | None:
+    """What a publisher's models tag, if it is known: by the name of the repository."""
+    return next((words for start, words in PUBLISHERS.items() if name.startswith(start)), None)
+
+
 def load_token_classification(
     path: Path,
     *,
     name: str,
     task: str | Sequence[str] | None,
     labels: Sequence[str] | None,
+    words: str | None,
     settings: EncoderSettings,
 ) -> Loaded:
     """Read the directory of a token classifier.
@@ -31,7 +45,8 @@ def load_token_classification(
     An ``I`` that continues nothing opens a mention, as transformers' own pipeline has it.
 
     name: what the checkpoint is called. task: the name of its one task, by default its label in lower case, or "ner"
-    if it has several. labels: the tags of its head in order, where its config only counts them (``LABEL_0``). Raises
+    if it has several. words: what is tagged, by default what its publisher has where that is known, else the Doc's
+    words. labels: the tags of its head in order, where its config only counts them (``LABEL_0``). Raises
     ClinnerError if tags make no scheme.
     """
     from clinner_spacy.encoders.encoder import read_tagger
@@ -39,24 +54,32 @@ def load_token_classification(
     encoder, weight, bias = read_tagger(path)
     tags = tags_of(encoder.config, len(weight), labels, name)
     names, columns = layout(tags, name)
-    if task is not None and not isinstance(task, str):
-        if len(task) != 1:
-            raise ClinnerError(f"{name} has one task, but task={list(task)} names {len(task)}; name one.")
-        task = task[0]
-    tasks = {task or (names[0].lower() if len(names) == 1 else "ner"): names}
+    tasks = {only_task(task, names, name): names}
     heads = weight.numpy(), bias.numpy()
     canonical: list[int] | None = columns
     if sorted(columns) == list(range(1 + 2 * len(names))):
         rows = [columns.index(column) for column in range(len(columns))]
         heads, canonical = (heads[0][rows], heads[1][rows]), None
-    model, architecture = assemble(name, encoder, [heads], tasks, settings, canonical, orphans="open")
+    reading = {"words": words or words_of(name)}
+    model, architecture = assemble(name, encoder, [heads], tasks, settings, canonical, "open", reading)
     info = {
         "format": "token classification",
         "name": named(name),
         "encoder": encoder.config.model_type,
+        **about_units(model),
         **known_about(path),
     }
     return Loaded(model, tasks, architecture, info)
+
+
+def only_task(task: str | Sequence[str] | None, labels: Sequence[str], name: str) -> str:
+    """What the one task is called: as asked, or by its label, or "ner" if it has several. Raises ClinnerError if
+    several names are given."""
+    if task is None:
+        return labels[0].lower() if len(labels) == 1 else "ner"
+    if not isinstance(task, str) and len(task) != 1:
+        raise ClinnerError(f"{name} has one task, but task={list(task)} names {len(task)}; name one.")
+    return task if isinstance(task, str) else task[0]
 
 
 def tags_of(config: Any, n_tags: int, labels: Sequence[str] | None, name: str) -> list[str]:

@@ -20,7 +20,7 @@ from clinner_spacy.cli.relations import relation_key, relations_between
 from clinner_spacy.cli.texts import Text, Texts
 from clinner_spacy.cli.workers import spread
 from clinner_spacy.ner.trim import trim
-from clinner_spacy.ner.write import ANY_TASK, span_scores, span_tasks
+from clinner_spacy.ner.write import ANY_TASK, span_characters, span_scores, span_tasks
 
 #: Characters read before words seen only there are forgotten, in each process.
 ZONE_CHARACTERS = 1_000_000
@@ -71,16 +71,17 @@ def _annotated(
 
 
 def _mentions(doc: Doc, keys: Iterable[str], labels: frozenset[tuple[str, str]]) -> list[Found]:
-    """Trimmed mentions; of those that are one after trimming, the best score and what that one is. A span that another
-    component put there without a task is of any."""
+    """Mentions, trimmed unless their exact characters are known; of those that are then one, the best score and what
+    that one is. A span that another component put there without a task is of any."""
     wanted = labels | {(ANY_TASK, label) for _, label in labels}
     best: dict[tuple[int, int, str], tuple[float, frozenset[str]]] = {}
     text = doc.text
     for key in keys:
         group = doc.spans.get(key, ())
-        rows = zip(group, span_scores(group), span_tasks(group), attributes_of(group) if group else (), strict=True)
-        for span, score, task, attributes in rows:
-            start, end = trim(text, span.start_char, span.end_char)
+        of_spans = attributes_of(group) if group else ()
+        rows = zip(group, span_scores(group), span_tasks(group), span_characters(group), of_spans, strict=True)
+        for span, score, task, characters, attributes in rows:
+            start, end = characters or trim(text, span.start_char, span.end_char)
             if start < end and (task, span.label_) in wanted:
                 place = (start, end, span.label_)
                 if place not in best or float(score) > best[place][0]:
@@ -92,7 +93,11 @@ def _relations(doc: Doc, key: str | None, found: Sequence[Found]) -> list[dict[s
     """Relations between the mentions that are shown."""
     if key is None or not doc._.relations:
         return []
-    spans = [(*trim(doc.text, span.start_char, span.end_char), span.label_) for span in doc.spans[key]]
+    group = doc.spans[key]
+    spans = [
+        (*(characters or trim(doc.text, span.start_char, span.end_char)), span.label_)
+        for span, characters in zip(group, span_characters(group), strict=True)
+    ]
     return relations_between(doc._.relations, spans, [mention[:3] for mention in found])
 
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 #: What is shown of what is known about a model, in this order.
 SHOWN = (
-    *("model", "name", "version", "description", "format", "encoder", "components"),
+    *("model", "name", "version", "description", "format", "encoder", "units", "windows"),
+    "components",
     *("languages", "language", "license"),
 )
 

@@ -57,6 +57,9 @@ def build_nlp(
         raise ClinnerError(
             f"{model} is a saved pipeline, which has no base model or revision and knows its labels; leave these out."
         )
+    units = words if words in ("alphanumeric", "pieces") else None
+    if folder is not None and units:
+        raise ClinnerError(f"{model} is a saved pipeline, whose --words are its own; leave --words {units} out.")
     # The embedded model is saved without a tokenizer: it is its component alone.
     if folder is not None and (folder / "tokenizer").exists() and lang in (None, read_meta(folder).get("lang")):
         nlp = _load(folder)
@@ -69,6 +72,7 @@ def build_nlp(
             # A task given once may be the name of a checkpoint's only task, given as a list it chooses among several.
             "task": task[0] if task and len(task) == 1 else list(task or ()) or None,
             "labels": list(label or ()) or None,
+            "words": units,
         }
         nlp.add_pipe(FACTORY, config={"checkpoint": model if folder is None else str(folder), **settings})
     if assertion:

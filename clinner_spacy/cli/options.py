@@ -25,6 +25,8 @@ class Words(StrEnum):
 
     spacy = "spacy"
     whitespace = "whitespace"
+    alphanumeric = "alphanumeric"
+    pieces = "pieces"
 
 
 Model = Annotated[
@@ -49,7 +51,8 @@ Lang = Annotated[
 ]
 WordsBy = Annotated[
     Words,
-    typer.Option("--words", help="Cut by the language's rules, or at white space alone, as DT4H's publisher does."),
+    typer.Option("--words", 
+        help="Cut by the language's rules, or at white space as DT4H's publisher does; or what a checkpoint tags."),
 ]
 Task = Annotated[list[str] | None, typer.Option(metavar="TASK", help="Only this task; repeatable.")]
 Label = Annotated[

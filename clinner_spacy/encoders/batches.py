@@ -19,13 +19,15 @@ class Batch(NamedTuple):
 
     ``ids``: int (n_windows, length), pieces with their special tokens, padded. ``lengths``: int (n_windows,), without
     padding. ``readings``: int (n_read,), positions in the plan's readings. ``pieces``: int (n_read,), where each is
-    read, counted in the flattened ``ids``.
+    read, counted in the flattened ``ids``. ``hidden``: bool like ``ids``, True at pads that stand before a window's
+    pieces, or None where there are none.
     """
 
     ids: Ints
     lengths: Ints
     readings: Ints
     pieces: Ints
+    hidden: NDArray[np.bool_] | None = None
 
 
 def pack(lengths: Ints, batch_tokens: int) -> Iterator[Ints]:
@@ -46,23 +48,26 @@ def fill_batches(
     ids: int (n_pieces,), the pieces that the plan's windows lie over. In half precision a window's scores depend on
     those beside it, so windows of one length are put in order of what they hold, not of the documents.
     """
+    n_prefix, n_suffix = len(prefix), len(suffix)
     by_content = np.asarray(
         sorted(range(len(plan.begin)), key=lambda n: ids[plan.begin[n] : plan.end[n]].tobytes()), dtype=np.int64
     )
-    lengths = plan.end - plan.begin + len(prefix) + len(suffix)
+    before = n_prefix + (np.zeros(len(plan.begin), dtype=np.int64) if plan.pads is None else plan.pads)
+    counts = plan.end - plan.begin
+    lengths = before + counts + n_suffix
     by_window = np.argsort(plan.window, kind="stable")
     readings = np.bincount(plan.window, minlength=len(lengths))
     offsets = np.cumsum(readings) - readings
     for windows in (by_content[some] for some in pack(lengths[by_content], batch_tokens)):
-        size = lengths[windows]
-        inner = size - len(prefix) - len(suffix)
+        size, inner, first = lengths[windows], counts[windows], before[windows]
         block = np.full((len(windows), int(size.max())), pad, dtype=np.int64)
-        block[:, : len(prefix)] = prefix
+        block[:, :n_prefix] = prefix
         row = np.repeat(np.arange(len(windows)), inner)
-        column = ragged_range(np.full(len(windows), len(prefix)), inner)
-        block[row, column] = ids[ragged_range(plan.begin[windows], inner)]
+        block[row, ragged_range(first, inner)] = ids[ragged_range(plan.begin[windows], inner)]
         for n, special in enumerate(suffix):
-            block[np.arange(len(windows)), len(prefix) + inner + n] = special
+            block[np.arange(len(windows)), first + inner + n] = special
+        column = np.arange(block.shape[1])
+        hidden = None if plan.pads is None else (column >= n_prefix) & (column < first[:, None])
         chosen = by_window[ragged_range(offsets[windows], readings[windows])]
         row = np.repeat(np.arange(len(windows)), readings[windows])
-        yield Batch(block, size, chosen, row * block.shape[1] + len(prefix) + plan.piece[chosen])
+        yield Batch(block, size, chosen, row * block.shape[1] + first[row] + plan.piece[chosen], hidden)

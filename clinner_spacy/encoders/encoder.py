@@ -91,7 +91,7 @@ class Encoder:
 def read_config(path: Path) -> Any:
     """The ``config.json`` of a model directory. Raises ClinnerError if it is missing or its architecture unknown."""
     try:
-        return _plain(AutoConfig.from_pretrained(path, **SAFELY))
+        return plain(AutoConfig.from_pretrained(path, **SAFELY))
     except Exception as error:  # what is in the file may break anything
         raise ClinnerError(
             f"{path / 'config.json'} describes no encoder that transformers knows by itself "
@@ -99,7 +99,7 @@ def read_config(path: Path) -> Any:
         ) from error
 
 
-def _plain(config: Any) -> Any:
+def plain(config: Any) -> Any:
     """A config without what names code, a folder of this machine or another precision than that of training."""
     if getattr(config, "quantization_config", None):
         raise ValueError("its weights are quantized")
@@ -217,6 +217,8 @@ def encoder_to_bytes(encoder: Encoder) -> bytes:
         "tokenizer": encoder.pieces.tokenizer.to_str(),
         "weights": save(weights),
     }
+    if encoder.pieces.published is not encoder.pieces.tokenizer:
+        state["published"] = encoder.pieces.published.to_str()
     return srsly.msgpack_dumps(state)
 
 
@@ -236,11 +238,12 @@ def encoder_from_bytes(data: bytes) -> Encoder:
     try:
         state = srsly.msgpack_loads(data)
         fields, tagger, weights = srsly.json_loads(state["config"]), state["tagger"], load(state["weights"])
-        pieces = PieceTokenizer(Tokenizer.from_str(state["tokenizer"]))
+        published = Tokenizer.from_str(state["published"]) if "published" in state else None
+        pieces = PieceTokenizer(Tokenizer.from_str(state["tokenizer"]), published)
     except Exception as error:  # tokenizers raises bare Exception
         raise ClinnerError(f"The saved encoder is damaged ({type(error).__name__}); save it again.") from error
     try:
-        config = _plain(AutoConfig.for_model(**fields))
+        config = plain(AutoConfig.for_model(**fields))
     except Exception as error:  # what is in the config may break anything
         kind = fields.get("model_type") if isinstance(fields, dict) else None
         raise ClinnerError(

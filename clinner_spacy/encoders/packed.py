@@ -68,7 +68,8 @@ class Layer(NamedTuple):
 class Padding(NamedTuple):
     """How attention sees windows of unlike lengths.
 
-    ``rows``: int (n_pieces,), places in the padded windows. ``mask``: float (n_windows, 1, 1, length), -inf at padding.
+    ``rows``: int (n_pieces,), places in the padded windows. ``mask``: float (n_windows, 1, 1, length), -inf at padding
+    and at hidden pieces.
     ``room``: float (n_windows * length, 3 * width), where each layer in turn puts its rows; padding stays 0.
     """
 
@@ -95,14 +96,14 @@ class PackedEncoder:
         self.embeddings: Any = cast_copy(body.embeddings, dtype)
         self.layers = [_layer(layer, dtype) for layer in body.encoder.layer]
 
-    def __call__(self, ids: Tensor, lengths: Tensor, pieces: Tensor) -> Tensor:
+    def __call__(self, ids: Tensor, lengths: Tensor, pieces: Tensor, hidden: Tensor | None = None) -> Tensor:
         """The last layer's vectors at ``pieces``, float (n_read, width).
 
         ids: int (n_windows, length), padded. lengths: int (n_windows,). pieces: int (n_read,), counted in the flattened
-        ``ids``.
+        ``ids``. hidden: bool like ``ids``, True at pieces that no other may see.
         """
         X = self.embeddings(input_ids=ids)[is_real(lengths, ids.shape[1])]
-        windows = self._windows(lengths)
+        windows = self._windows(lengths, hidden)
         for layer in self.layers:
             X = self._read(layer, X, windows)
         return X[place_of(pieces, lengths, ids.shape[1])]
@@ -122,12 +123,15 @@ class PackedEncoder:
         Y = Y.transpose(1, 2).reshape(n * length, -1)
         return Y if padding is None else Y[padding.rows]
 
-    def _windows(self, lengths: Tensor) -> Windows:
+    def _windows(self, lengths: Tensor, hidden: Tensor | None) -> Windows:
         n, length = len(lengths), -(-int(lengths.max()) // ALIGNED) * ALIGNED
-        if int(lengths.min()) == length:
+        if int(lengths.min()) == length and hidden is None:
             return Windows(n, length, None)
         real = is_real(lengths, length)
-        mask = torch.zeros(n, 1, 1, length, dtype=self.dtype).masked_fill_(~real[:, None, None, :], float("-inf"))
+        seen = real.clone()
+        if hidden is not None:
+            seen[:, : hidden.shape[1]] &= ~hidden
+        mask = torch.zeros(n, 1, 1, length, dtype=self.dtype).masked_fill_(~seen[:, None, None, :], float("-inf"))
         room = torch.zeros(n * length, 3 * self.config.hidden_size, dtype=self.dtype)
         return Windows(n, length, Padding(real.flatten().nonzero()[:, 0], mask, room))
 

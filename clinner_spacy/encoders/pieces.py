@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from spacy.attrs import ORTH
 from spacy.tokens import Doc
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from clinner_spacy.encoders.visible import is_transparent
 
@@ -36,12 +36,14 @@ class Pieces(NamedTuple):
 class PieceTokenizer:
     """Cuts words with a ``tokenizers.Tokenizer``.
 
-    ``prefix`` and ``suffix`` are the ids of the special tokens that stand around a window.
+    ``prefix`` and ``suffix`` are the ids of the special tokens that stand around a window. ``published`` is the
+    tokenizer as its publisher has it, for texts that are cut as a whole.
     """
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer, published: Tokenizer | None = None) -> None:
         tokenizer.no_truncation()
         tokenizer.no_padding()
+        self.published = published or tokenizer
         self.tokenizer = _with_prefix_space(tokenizer)
         probe = self.tokenizer.encode(["a"], is_pretokenized=True)
         inside = np.flatnonzero(np.asarray(probe.special_tokens_mask) == 0)
@@ -52,6 +54,20 @@ class PieceTokenizer:
     def size(self) -> int:
         """The number of pieces in the vocabulary."""
         return self.tokenizer.get_vocab_size()
+
+    def cut(self, texts: Sequence[str]) -> list[Encoding]:
+        """Cut whole texts, as their publisher's tokenizer does, without special tokens."""
+        return self.published.encode_batch(list(texts), add_special_tokens=False)
+
+    def known(self, docs: Sequence[Doc], max_pieces: int) -> Pieces:
+        """The pieces of documents whose words name them: their ids in digits, ``"17"`` or ``"17 4 9"``; of a word only
+        the first ``max_pieces`` are kept."""
+        words, which = _distinct_words(docs)
+        ids = [[int(piece) for piece in word.split()[:max_pieces]] for word in words]
+        counts = np.asarray([len(word) for word in ids], dtype=np.int64)
+        starts = np.cumsum(counts) - counts
+        flat = np.asarray([piece for word in ids for piece in word], dtype=np.int64)
+        return Pieces(flat[ragged_range(starts[which], counts[which])], counts[which])
 
     def __call__(self, docs: Sequence[Doc], max_pieces: int) -> Pieces:
         """Cut the words of all documents; of a word only the first ``max_pieces`` pieces are kept."""

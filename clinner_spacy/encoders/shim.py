@@ -97,9 +97,10 @@ class EncoderShim(TorchShim):
                 vectors = torch.cat(parts)
         return vectors.float()
 
-    def _tensors(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    def _tensors(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         ids, lengths, pieces = map(torch.from_numpy, (batch.ids, batch.lengths, batch.pieces))
-        return ids.to(self.device), lengths, pieces.to(self.device)
+        hidden = None if batch.hidden is None else torch.from_numpy(batch.hidden)
+        return ids.to(self.device), lengths, pieces.to(self.device), hidden
 
     def _for_inference(self) -> nn.Module | PackedEncoder:
         reader = self._reader
@@ -152,13 +153,18 @@ def shim_of(model: Model) -> EncoderShim:
     return cast(EncoderShim, model.shims[0])
 
 
-def read(encoder: nn.Module | PackedEncoder, ids: Tensor, lengths: Tensor, pieces: Tensor) -> Tensor:
+def read(
+    encoder: nn.Module | PackedEncoder, ids: Tensor, lengths: Tensor, pieces: Tensor, hidden: Tensor | None = None
+) -> Tensor:
     """Encode windows, ids (n, length), and pick the vectors at ``pieces`` (n_read,) of them: (n_read, width).
 
-    lengths: int (n,), pieces a window without padding, on the host.
+    lengths: int (n,), pieces a window without padding, on the host. hidden: bool (n, length), on the host, True at
+    pieces that no other may see.
     """
     if isinstance(encoder, PackedEncoder):
-        return encoder(ids, lengths, pieces)
-    full = int(lengths.min()) == ids.shape[1]
-    mask = None if full else is_real(lengths, ids.shape[1]).long().to(ids.device)
+        return encoder(ids, lengths, pieces, hidden)
+    seen = is_real(lengths, ids.shape[1])
+    if hidden is not None:
+        seen &= ~hidden
+    mask = None if seen.all() else seen.long().to(ids.device)
     return encoder(input_ids=ids, attention_mask=mask)[0].flatten(0, 1)[pieces]

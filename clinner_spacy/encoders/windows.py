@@ -23,7 +23,8 @@ class Plan(NamedTuple):
 
     ``begin``, ``end``: int (n_windows,), pieces of the batch. ``word``, ``window``, ``piece``: int (n_readings,), the
     word that is read, the window it is read in, and its first piece, counted from the window's first. Readings are
-    sorted by word, then by window; words without pieces have none.
+    sorted by word, then by window; words without pieces have none. ``pads``: int (n_windows,), pads that stand before
+    a window's pieces and that no piece sees, or None where there are none.
     """
 
     begin: Ints
@@ -31,6 +32,7 @@ class Plan(NamedTuple):
     word: Ints
     window: Ints
     piece: Ints
+    pads: Ints | None = None
 
 
 def plan_windows(counts: Ints, lengths: Iterable[int], size: int, overlap: int, every: bool) -> Plan:

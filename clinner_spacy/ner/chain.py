@@ -7,12 +7,16 @@ for all of them, so the Python loop is over the words of the longest sequence an
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.floating]
 Ints = NDArray[np.int64]
+
+#: What pytorch-crf calls the parts of a :class:`Chain`, in its order.
+CRF = ("transitions", "start_transitions", "end_transitions")
 
 #: No probability is taken as smaller: keeps long sequences from underflow.
 TINY = 1e-30
@@ -22,6 +26,22 @@ ROUNDING = 1e-3
 
 #: Words whose marginals are computed side by side with others', and words read before and after them.
 WINDOW, CONTEXT = 96, 32
+
+
+class Chain(NamedTuple):
+    """How likely a tag is to follow another: float (n_tags, n_tags), from row to column; and to begin or end a
+    sequence: float (n_tags,). What must not be has -inf."""
+
+    transitions: Floats
+    start: Floats
+    end: Floats
+
+
+def legal(transitions: Floats) -> Chain:
+    """The chain of transitions that were learned here: a sequence may begin and end with any legal tag."""
+    forbidden = illegal(len(transitions))
+    start = np.where(forbidden[0], -np.inf, 0.0).astype(transitions.dtype)
+    return Chain(np.where(forbidden, -np.inf, transitions), start, np.zeros_like(start))
 
 
 def illegal(n_tags: int) -> NDArray[np.bool_]:
@@ -39,12 +59,12 @@ def chain_loss(logits: Floats, tags: Ints, lengths: Ints, transitions: Floats) -
     above 0. transitions: float (n_tags, n_tags), from row to column.
     Returns the loss, its gradient by the logits (n_words, n_tags) and by the transitions (n_tags, n_tags).
     """
-    grid = _Grid(lengths)
-    emit, shift = _emit(logits, grid)
-    alpha, beta, scale = _forward_backward(emit, grid, _exp(transitions))
+    grid, chain = _Grid(lengths), legal(transitions)
+    emit, shift = _emit(logits, grid, chain)
+    alpha, beta, scale = _forward_backward(emit, grid, chain)
     d_logits = _marginals(alpha, beta, grid)
     before, after = alpha[:-1], emit[1:] * beta[1:] / scale[1:, :, None] * grid.mask[1:, :, None]
-    pairs = np.einsum("tsi,tsj->ij", before, after) * _exp(transitions)
+    pairs = np.einsum("tsi,tsj->ij", before, after) * np.exp(chain.transitions)
     gold = np.arange(len(tags))
     follows = np.ones(len(tags), dtype=bool)
     follows[grid.starts] = False
@@ -56,17 +76,14 @@ def chain_loss(logits: Floats, tags: Ints, lengths: Ints, transitions: Floats) -
     return loss, d_logits, pairs
 
 
-def best_path(logits: Floats, lengths: Ints, transitions: Floats) -> Ints:
-    """The legal sequence of tags with the highest score for each sequence (Viterbi): int (n_words,)."""
+def best_path(logits: Floats, lengths: Ints, chain: Chain) -> Ints:
+    """The sequence of tags with the highest score for each sequence (Viterbi): int (n_words,)."""
     grid = _Grid(lengths)
-    forbidden = illegal(logits.shape[1])
-    weight = np.where(forbidden, -np.inf, transitions)
-    best = grid.pad(logits)
-    best[0, :, forbidden[0]] = -np.inf
+    best = _with_ends(grid.pad(logits), grid, chain)
     back = np.zeros(best.shape, dtype=np.int64)
     for t, n in grid.steps():
         if t:
-            options = best[t - 1, :n, :, None] + weight
+            options = best[t - 1, :n, :, None] + chain.transitions
             back[t, :n] = options.argmax(axis=1)
             best[t, :n] += options.max(axis=1)
     tags = np.zeros(best.shape[:2], dtype=np.int64)
@@ -125,11 +142,12 @@ def decode_chain(logits: Floats, lengths: Ints, transitions: Floats) -> tuple[In
     the marginals in windows of :data:`WINDOW` words with :data:`CONTEXT` words around them.
     """
     tags = np.zeros(len(logits), dtype=np.int64)
+    chain = legal(transitions)
     words, segments = uncertain(logits, lengths, transitions)
     if len(words):
-        tags[words] = best_path(logits[words], segments, transitions)
+        tags[words] = best_path(logits[words], segments, chain)
     words, read, core = windows(lengths)
-    p = marginals(logits[words], read, transitions)[core]
+    p = marginals(logits[words], read, chain)[core]
     return tags, p[np.arange(len(tags)), tags]
 
 
@@ -149,22 +167,29 @@ def windows(lengths: Ints) -> tuple[Ints, Ints, NDArray[np.bool_]]:
     return words, read, core
 
 
-def marginals(logits: Floats, lengths: Ints, transitions: Floats) -> Floats:
+def marginals(logits: Floats, lengths: Ints, chain: Chain) -> Floats:
     """The probability of each tag of each word, float (n_words, n_tags), given all of its sequence."""
     grid = _Grid(lengths)
-    alpha, beta, _ = _forward_backward(_emit(logits, grid)[0], grid, _exp(transitions))
+    alpha, beta, _ = _forward_backward(_emit(logits, grid, chain)[0], grid, chain)
     return _marginals(alpha, beta, grid)
 
 
-def _emit(logits: Floats, grid: _Grid) -> tuple[Floats, Floats]:
+def _with_ends(grid_logits: Floats, grid: _Grid, chain: Chain) -> Floats:
+    """Logits side by side, with the scores of beginning and ending added where sequences do."""
+    grid_logits[0] += chain.start
+    grid_logits[grid.last, np.arange(len(grid.last))] += chain.end
+    return grid_logits
+
+
+def _emit(logits: Floats, grid: _Grid, chain: Chain) -> tuple[Floats, Floats]:
     """exp(logits) side by side, scaled so that a word's best tag has 1, and what was taken off before exp."""
-    shift = logits.max(axis=1, keepdims=True)
-    emit = grid.pad(np.exp(logits - shift))
-    emit[0] *= ~illegal(logits.shape[1])[0]
-    return emit, shift
+    scores = grid.flat(_with_ends(grid.pad(logits), grid, chain))
+    shift = scores.max(axis=1, keepdims=True)
+    return grid.pad(np.exp(scores - shift)), shift
 
 
-def _forward_backward(emit: Floats, grid: _Grid, weight: Floats) -> tuple[Floats, Floats, Floats]:
+def _forward_backward(emit: Floats, grid: _Grid, chain: Chain) -> tuple[Floats, Floats, Floats]:
+    weight = np.exp(chain.transitions)
     alpha, scale = np.zeros_like(emit), np.ones(emit.shape[:2], dtype=emit.dtype)
     for t, n in grid.steps():
         ahead = emit[t, :n] if t == 0 else emit[t, :n] * (alpha[t - 1, :n] @ weight)
@@ -181,10 +206,6 @@ def _marginals(alpha: Floats, beta: Floats, grid: _Grid) -> Floats:
     return p / p.sum(axis=1, keepdims=True)
 
 
-def _exp(transitions: Floats) -> Floats:
-    return np.where(illegal(len(transitions)), 0.0, np.exp(transitions)).astype(transitions.dtype)
-
-
 class _Grid:
     """Sequences of several lengths side by side, longest first: (longest, n_sequences, …)."""
 
@@ -197,6 +218,7 @@ class _Grid:
         self.time = np.arange(ends[-1]) - np.repeat(self.starts, lengths)
         self.column = np.repeat(column, lengths)
         self.shape = (int(lengths.max()), len(lengths))
+        self.last = lengths[order] - 1
         self.active = np.bincount(self.time, minlength=self.shape[0])
         self.mask = np.zeros(self.shape, dtype=bool)
         self.mask[self.time, self.column] = True

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from spacy.tokens import Doc
 
+from clinner_spacy.encoders.units import Units, to_words
 from clinner_spacy.encoders.visible import visible_words
 from clinner_spacy.ner.calibration import BetaMap
 from clinner_spacy.ner.chain import decode_chain
@@ -20,7 +21,8 @@ class Prediction(NamedTuple):
     """A span found: word offsets (end exclusive), its label, its score, and the task that it was found for.
 
     The score is the mean over the span's words of the probability of the tag chosen there; of a calibrated task, the
-    probability that the span is right.
+    probability that the span is right. Where other units than the Doc's words were tagged, ``characters``
+    are those of the units (start, end), and the words those that hold them.
     """
 
     start: int
@@ -28,6 +30,7 @@ class Prediction(NamedTuple):
     label: str
     score: float
     task: str
+    characters: tuple[int, int] | None = None
 
 
 class Spans(NamedTuple):
@@ -91,6 +94,18 @@ def predictions(
     for spans_of_doc in found:
         spans_of_doc.sort(key=lambda span: (span.start, span.end))
     return found
+
+
+def on_words(doc: Doc, units: Units, found: Sequence[Prediction]) -> list[Prediction]:
+    """Spans of units -> the words of ``doc`` that hold them, in text order; what no word holds is left out."""
+    spans = np.asarray([(p.start, p.end - 1) for p in found], dtype=np.int64).reshape(-1, 2)
+    characters = np.stack([units.bounds[spans[:, 0], 0], units.bounds[spans[:, 1], 1]], axis=1)
+    rows = zip(found, to_words(doc, characters).tolist(), map(tuple, characters.tolist()), strict=True)
+    return [
+        p._replace(start=start, end=end, characters=exact if units.exact else None)
+        for p, (start, end), exact in rows
+        if end
+    ]
 
 
 def decode_words(logits: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.floating]]:

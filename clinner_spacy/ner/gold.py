@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,29 +18,40 @@ from clinner_spacy.ner.tagset import TagSet
 UNKNOWN = -1
 
 
-def gold_tags(example: Example, tagset: TagSet) -> NDArray[np.int64]:
+def gold_tags(example: Example, tagset: TagSet, bounds: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
     """int (n_words, n_tasks) over the predicted Doc's words; UNKNOWN where a task's group is absent from the reference.
 
-    Spans are carried over by their characters and widened to whole words where the two Docs differ in their words.
+    bounds: int (n_units, 2), the characters of what is tagged where that is not the Doc's words. Spans are carried over
+    by their characters and widened to whole words where the two Docs differ in their words.
     """
     doc, reference = example.predicted, example.reference
-    same = np.array_equal(doc.to_array([IDX]), reference.to_array([IDX]))
-    visible = visible_words(doc)
-    tags = np.full((len(doc), len(tagset.tasks)), UNKNOWN)
+    same = bounds is None and np.array_equal(doc.to_array([IDX]), reference.to_array([IDX]))
+    visible = visible_words(doc) if bounds is None else np.ones(len(bounds), dtype=bool)
+    tags = np.full((len(visible), len(tagset.tasks)), UNKNOWN)
     for n, (task, labels) in enumerate(tagset.tasks.items()):
         if task not in reference.spans:
+            continue
+        unknown = {span.label_ for span in reference.spans[task]}.difference(labels)
+        if unknown:
+            raise ClinnerError(f"Task {task!r} has the labels {labels}, but its gold also {sorted(unknown)}; add them.")
+        if bounds is not None:
+            tags[:, n] = encode(_on_units(reference.spans[task], bounds), labels, visible)
             continue
         spans: list[Any] = [
             span if same else doc.char_span(span.start_char, span.end_char, span.label, alignment_mode="expand")
             for span in reference.spans[task]
         ]
-        unknown = {span.label_ for span in reference.spans[task]}.difference(labels)
-        if unknown:
-            raise ClinnerError(f"Task {task!r} has the labels {labels}, but its gold also {sorted(unknown)}; add them.")
         if any(span is None for span in spans):
             raise ClinnerError(f"Gold of task {task!r} lies beyond the text it is to be learned on; the texts differ.")
         tags[:, n] = encode([(s.start, s.end, s.label_) for s in spans], labels, visible)
     return tags
+
+
+def _on_units(spans: Iterable[Any], bounds: NDArray[np.int64]) -> Iterator[tuple[int, int, str]]:
+    """Spans -> the first unit that holds some of each, the one behind the last, and its label."""
+    for span in spans:
+        start = np.searchsorted(bounds[:, 1], span.start_char, "right")
+        yield int(start), int(np.searchsorted(bounds[:, 0], span.end_char, "left")), span.label_
 
 
 def encode(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,17 +15,25 @@ from clinner_spacy.ner.tagset import TagSet
 NEVER = -1e4
 
 
+class Head(NamedTuple):
+    """A published head. ``layers``: weight (n_out, n_in) and bias (n_out,) of each layer, the last one to the tags.
+    ``crf``: float (n_tags, n_tags), (n_tags,) and (n_tags,), as in :data:`~clinner_spacy.ner.chain.CRF`, or None."""
+
+    layers: list[tuple[NDArray[np.float32], NDArray[np.float32]]]
+    crf: tuple[NDArray[np.float32], ...] | None = None
+
+
 def resize_heads(model: Model, old: TagSet, new: TagSet) -> None:
     """Give the heads the columns of ``new`` in place; those that ``old`` has keep their weights, others start at zero
     and are never predicted until :func:`mark_trained`.
 
-    Raises ClinnerError for published heads that score other tags than B, I and O: they cannot change.
+    Raises ClinnerError for published heads with layers or a CRF, or other tags than B, I and O: they cannot change.
     """
-    if model.attrs["columns"] is not None:
+    if model.attrs["columns"] is not None or model.attrs.get("published"):
         if new.tasks == old.tasks:
             return
         raise ClinnerError(
-            "These heads score other tags than B, I and O and cannot change; train new ones on the encoder."
+            "These published heads cannot change, nor be taken apart; take the checkpoint itself, or train new ones."
         )
     known = {key: n for n, key in enumerate(_column_keys(old))}
     rows = np.asarray([known.get(key, -1) for key in _column_keys(new)], dtype=np.int64)

@@ -22,7 +22,9 @@ def annotate_spans(doc: Doc, found: Sequence[Prediction], key: str) -> None:
     and their tasks, a list of names, to its ``attrs["tasks"]``.
 
     What stands there already stays, with its score and task; a span that stands there with the same label, for the same
-    task or for any, is not added twice.
+    task or for any, is not added twice. Where units other than the Doc's words were tagged,
+    ``attrs["characters"]`` has the exact [start, end] of each span in the text, or None for one from elsewhere; two
+    spans may then lie on the same words.
     """
     group = doc.spans.get(key, ())
     old, scores, tasks = list(group), span_scores(group), span_tasks(group)
@@ -32,6 +34,9 @@ def annotate_spans(doc: Doc, found: Sequence[Prediction], key: str) -> None:
     attrs = dict(group.attrs) if isinstance(group, SpanGroup) else {}
     attrs["scores"] = np.concatenate([scores, np.asarray([p.score for p in new], dtype=np.float32)])
     attrs["tasks"] = [*tasks, *(p.task for p in new)]
+    characters = [*span_characters(group), *(list(p.characters) if p.characters else None for p in new)]
+    if any(characters):
+        attrs["characters"] = characters
     doc.spans[key] = SpanGroup(doc, name=key, spans=[*old, *spans], attrs=attrs)
 
 
@@ -45,7 +50,12 @@ def span_tasks(group: SpanGroup | Sequence[Span]) -> list[str]:
     return [str(task) for task in _of_spans(group, "tasks", ANY_TASK)]
 
 
-def _of_spans(group: SpanGroup | Sequence[Span], name: str, default: float | str) -> list:
+def span_characters(group: SpanGroup | Sequence[Span]) -> list[list[int] | None]:
+    """The exact [start, end] of each span of a group in the text, None where its words say it."""
+    return _of_spans(group, "characters", None)
+
+
+def _of_spans(group: SpanGroup | Sequence[Span], name: str, default: float | str | None) -> list:
     """What ``attrs[name]`` says of each span. Spans that others added stand last; where spans were taken out, nothing
     is known of any."""
     given = list(group.attrs.get(name, ())) if isinstance(group, SpanGroup) else []

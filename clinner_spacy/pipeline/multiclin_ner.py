@@ -18,9 +18,10 @@ from clinner_spacy.checkpoints import Loaded, known_tasks, load_checkpoint
 from clinner_spacy.checkpoints.pipeline_dir import check_columns, checked_cfg
 from clinner_spacy.checkpoints.published import refuse_unused
 from clinner_spacy.encoders.settings import EncoderSettings, Precision
+from clinner_spacy.encoders.units import Words, units_of
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.ner.calibration import BetaMap
-from clinner_spacy.ner.decode import predictions
+from clinner_spacy.ner.decode import on_words, predictions
 from clinner_spacy.ner.gold import UNKNOWN, gold_tags
 from clinner_spacy.ner.heads import mark_trained, resize_heads
 from clinner_spacy.ner.loss import tagging_loss
@@ -45,6 +46,7 @@ DEFAULT_SPANS_KEY = "sc"
         "revision": None,
         "task": None,
         "labels": None,
+        "words": None,
         "window": None,
         "overlap": None,
         "precision": "auto",
@@ -64,11 +66,12 @@ def make_multiclin_ner(
     name: str,
     *,
     model: Model[list[Doc], list[Floats2d]] | None,
-    checkpoint: str | None,
+    checkpoint: str | list[str] | None,
     base_model: str | None,
     revision: str | None,
     task: str | list[str] | None,
     labels: list[str] | None,
+    words: Words | None,
     window: int | Literal["sentence"] | None,
     overlap: int | None,
     precision: Precision,
@@ -101,7 +104,7 @@ def make_multiclin_ner(
         batch_tokens=batch_tokens,
         device=device,
     )
-    from_checkpoint = {"base_model": base_model, "labels": labels}
+    from_checkpoint = {"base_model": base_model, "labels": labels, "words": words}
     given = from_checkpoint | settings.changed()
     if model is not None:
         refuse_unused(given | {"task": task}, f"Component {name!r}, which is given a model,")
@@ -143,7 +146,7 @@ class MultiClinNER(SavedPipe):
         model: Model[list[Doc], list[Floats2d]] | None,
         name: str = "multiclin_ner",
         *,
-        checkpoint: str | None = None,
+        checkpoint: str | list[str] | None = None,
         checkpoint_settings: dict[str, Any] | None = None,
         tasks: dict[str, list[str]] | None = None,
         spans_key: str = DEFAULT_SPANS_KEY,
@@ -206,11 +209,14 @@ class MultiClinNER(SavedPipe):
         tagset, transitions, ops = self.tagset, self._transitions(), self.model.ops
         found: list[list[Prediction]] = []
         for batch in by_words(docs, MAX_WORDS):
-            if any(len(doc) for doc in batch):
-                scores = [ops.to_numpy(score) for score in self.model.predict(batch)]
-                found += predictions(batch, scores, tagset, self.threshold, transitions, self.calibration)
-            else:
+            units = units_of(self.model, batch)
+            tagged = batch if units is None else [of_doc.doc for of_doc in units]
+            if not any(map(len, tagged)):
                 found += [[] for _ in batch]
+                continue
+            scores = [ops.to_numpy(score) for score in self.model.predict(tagged)]
+            spans = predictions(tagged, scores, tagset, self.threshold, transitions, self.calibration)
+            found += spans if units is None else list(map(on_words, batch, units, spans))
         return found
 
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[Sequence[Prediction]]) -> None:
@@ -320,7 +326,9 @@ class MultiClinNER(SavedPipe):
         self.load()
         self.calibration.clear()  # it was fitted to other weights
         set_dropout_rate(self.model, drop)
-        scores, backprop = self.model.begin_update([example.predicted for example in examples])
+        docs = [example.predicted for example in examples]
+        units = units_of(self.model, docs)
+        scores, backprop = self.model.begin_update(docs if units is None else [of_doc.doc for of_doc in units])
         loss, gradient = self.get_loss(examples, scores)
         backprop(gradient)
         if sgd not in (None, False):
@@ -331,7 +339,10 @@ class MultiClinNER(SavedPipe):
     def get_loss(self, examples: Iterable[Example], scores: Sequence[Floats2d]) -> tuple[float, list[Floats2d]]:
         """The summed cross entropy of all annotated tasks and its gradient, a matrix a document."""
         tagset, ops = self.tagset, self.model.ops
-        tags = np.concatenate([gold_tags(example, tagset) for example in examples])
+        examples = list(examples)
+        units = units_of(self.model, [example.predicted for example in examples])
+        bounds = [None] * len(examples) if units is None else [of_doc.bounds for of_doc in units]
+        tags = np.concatenate([gold_tags(e, tagset, of_doc) for e, of_doc in zip(examples, bounds, strict=True)])
         lengths = np.asarray([len(score) for score in scores])
         logits = np.concatenate([ops.to_numpy(score) for score in scores])
         tags[np.isnan(logits[:, 0])] = UNKNOWN  # words that the encoder cannot read
@@ -361,7 +372,7 @@ class MultiClinNER(SavedPipe):
         check_labels(self.threshold, TagSet(cfg["tasks"]).labels, self.name)
         super()._set_cfg(cfg)
 
-    def _read(self, checkpoint: str) -> None:
+    def _read(self, checkpoint: str | list[str]) -> None:
         self.take(load_checkpoint(checkpoint, **self.checkpoint_settings))
 
     def _checked(self, cfg: Any) -> dict[str, Any]:

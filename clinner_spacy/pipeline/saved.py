@@ -44,7 +44,7 @@ class SavedPipe(TrainablePipe):
         vocab: Vocab,
         model: Model | None,
         name: str,
-        checkpoint: str | None,
+        checkpoint: str | list[str] | None,
         settings: dict[str, Any] | None,
         threshold: Any,
     ) -> None:
@@ -197,7 +197,7 @@ class SavedPipe(TrainablePipe):
 
     # What each component knows of itself
 
-    def _read(self, checkpoint: str) -> None:
+    def _read(self, checkpoint: Any) -> None:
         """Take what a checkpoint holds."""
         raise NotImplementedError
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clinner_spacy.ner.chain import best_path, chain_loss, decode_chain, illegal, marginals, uncertain
+from clinner_spacy.ner.chain import best_path, chain_loss, decode_chain, illegal, legal, marginals, uncertain
 
 
 @pytest.fixture(params=[3, 5], ids=["one label", "two labels"])
@@ -35,7 +35,7 @@ def split(logits, lengths):
 def test_best_path_is_the_best_of_all_legal_ones(problem):
     logits, lengths, transitions, _ = problem
     best = [max(legal_paths(x, transitions), key=lambda row: row[1])[0] for x in split(logits, lengths)]
-    assert best_path(logits, lengths, transitions).tolist() == list(itertools.chain(*best))
+    assert best_path(logits, lengths, legal(transitions)).tolist() == list(itertools.chain(*best))
 
 
 def test_loss_and_gradients(problem):
@@ -68,14 +68,14 @@ def test_best_path_is_always_legal(lengths, seed, n_tags):
     rng = np.random.default_rng(seed)
     lengths = np.asarray(lengths)
     logits = rng.normal(size=(lengths.sum(), n_tags)).astype(np.float32) * 5
-    for tags in split(best_path(logits, lengths, rng.normal(size=(n_tags, n_tags))), lengths):
+    for tags in split(best_path(logits, lengths, legal(rng.normal(size=(n_tags, n_tags)))), lengths):
         assert not illegal(n_tags)[0, tags[0]]
         assert not any(illegal(n_tags)[pair] for pair in itertools.pairwise(tags))
 
 
 def test_marginals_are_sums_over_all_legal_paths(problem):
     logits, lengths, transitions, _ = problem
-    found = split(marginals(logits, lengths, transitions), lengths)
+    found = split(marginals(logits, lengths, legal(transitions)), lengths)
     for x, p in zip(split(logits, lengths), found, strict=True):
         expected = np.zeros_like(x)
         for path, score in legal_paths(x, transitions):
@@ -97,8 +97,8 @@ def test_decoding_in_pieces_changes_nothing(lengths, seed, n_tags, lead):
     logits[rng.random(len(logits)) < 0.6, 0] += lead
     transitions = rng.normal(size=(n_tags, n_tags)) * 0.3
     tags, probability = decode_chain(logits, lengths, transitions)
-    assert (tags == best_path(logits, lengths, transitions)).all()
-    exact = marginals(logits, lengths, transitions)[np.arange(len(tags)), tags]
+    assert (tags == best_path(logits, lengths, legal(transitions))).all()
+    exact = marginals(logits, lengths, legal(transitions))[np.arange(len(tags)), tags]
     assert np.allclose(probability, exact, atol=1e-6)
 
 
