@@ -58,8 +58,8 @@ STATIONS = {
     "windows and batches": "clinner_spacy.models.transformer.prepare",
     "encoder": "clinner_spacy.encoders.shim.EncoderShim.predict",
     "heads and votes": "clinner_spacy.models.multitask.score_readings",
-    "decode": "clinner_spacy.pipeline.multiclin_ner.predictions",
-    "spans and entities": "clinner_spacy.pipeline.multiclin_ner.MultiClinNER.set_annotations",
+    "decode": "clinner_spacy.pipeline.tagger.predictions",
+    "spans and entities": "clinner_spacy.pipeline.tagger.MultiClinNER.set_annotations",
 }
 
 

@@ -22,8 +22,8 @@ from clinner_spacy.errors import ClinnerError
 from clinner_spacy.ner.tagset import spelled
 from clinner_spacy.pipeline.clinical_assertion import ClinicalAssertion
 from clinner_spacy.pipeline.marks import read_marks_alike
-from clinner_spacy.pipeline.multiclin_ner import MultiClinNER
 from clinner_spacy.pipeline.saved import SavedPipe
+from clinner_spacy.pipeline.tagger import MultiClinNER
 
 #: Of a pipeline around published weights, which have no tokenizer of spaCy's: the rules shared by all languages.
 NO_LANGUAGE = "xx"

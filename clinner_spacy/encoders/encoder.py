@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import srsly
 import torch
-from safetensors.torch import load, save
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoModelForTokenClassification, AutoTokenizer
@@ -95,7 +93,7 @@ def read_config(path: Path) -> Any:
     except Exception as error:  # what is in the file may break anything
         raise ClinnerError(
             f"{path / 'config.json'} describes no encoder that transformers knows by itself "
-            f"({_brief(error)}); code shipped with a model is never run."
+            f"({brief(error)}); code shipped with a model is never run."
         ) from error
 
 
@@ -125,7 +123,7 @@ def read_pieces(path: Path) -> PieceTokenizer:
         tokenizer = AutoTokenizer.from_pretrained(path, use_fast=True, **SAFELY)
     except Exception as error:  # tokenizers raises bare Exception
         raise ClinnerError(
-            f"The tokenizer in {path} cannot be read ({_brief(error)}); add its tokenizer.json."
+            f"The tokenizer in {path} cannot be read ({brief(error)}); add its tokenizer.json."
         ) from error
     if not tokenizer.is_fast:
         raise ClinnerError(
@@ -176,7 +174,7 @@ def build_module(config: Any, tagger: bool, weights: Mapping[str, Tensor], sourc
             blank = factory.from_config(config, trust_remote_code=False)
     except Exception as error:  # what is in the config may break anything
         raise ClinnerError(
-            f"The config of {source} describes no encoder that transformers can make ({_brief(error)}); save it again."
+            f"The config of {source} describes no encoder that transformers can make ({brief(error)}); save it again."
         ) from error
     described = blank.state_dict()
     shapes = {name: tuple(value.shape) for name, value in described.items()}
@@ -208,51 +206,6 @@ def build_module(config: Any, tagger: bool, weights: Mapping[str, Tensor], sourc
         return _bare(type(blank).from_pretrained(None, config=config, state_dict=full | unused))
 
 
-def encoder_to_bytes(encoder: Encoder) -> bytes:
-    """Config, tokenizer and weights (safetensors) in one message; those that half precision holds exactly in it."""
-    weights = {name: _thinned(value.detach().cpu()) for name, value in encoder.module.state_dict().items()}
-    state = {
-        "tagger": encoder.tagger,
-        "config": encoder.config.to_json_string(use_diff=False),
-        "tokenizer": encoder.pieces.tokenizer.to_str(),
-        "weights": save(weights),
-    }
-    if encoder.pieces.published is not encoder.pieces.tokenizer:
-        state["published"] = encoder.pieces.published.to_str()
-    return srsly.msgpack_dumps(state)
-
-
-def _thinned(value: Tensor) -> Tensor:
-    """A weight in half precision if that changes none of its numbers, as where its publisher stored it so."""
-    if value.dtype == torch.float32:
-        halves = (value.to(dtype) for dtype in (torch.float16, torch.bfloat16))
-        value = next((half for half in halves if torch.equal(half.float(), value)), value)
-    return value.contiguous()
-
-
-def encoder_from_bytes(data: bytes) -> Encoder:
-    """The inverse of :func:`encoder_to_bytes`, in whatever version of transformers is installed.
-
-    Raises ClinnerError if the data are damaged or that version does not know the encoder.
-    """
-    try:
-        state = srsly.msgpack_loads(data)
-        fields, tagger, weights = srsly.json_loads(state["config"]), state["tagger"], load(state["weights"])
-        published = Tokenizer.from_str(state["published"]) if "published" in state else None
-        pieces = PieceTokenizer(Tokenizer.from_str(state["tokenizer"]), published)
-    except Exception as error:  # tokenizers raises bare Exception
-        raise ClinnerError(f"The saved encoder is damaged ({type(error).__name__}); save it again.") from error
-    try:
-        config = plain(AutoConfig.for_model(**fields))
-    except Exception as error:  # what is in the config may break anything
-        kind = fields.get("model_type") if isinstance(fields, dict) else None
-        raise ClinnerError(
-            f"The saved encoder is of type {kind!r}, which this version of transformers does not know; update "
-            f"transformers, or save it again ({_brief(error)})."
-        ) from error
-    return Encoder(build_module(config, bool(tagger), weights, "The saved encoder"), config, pieces, bool(tagger))
-
-
 def freeze(encoder: Encoder, depth: bool | int) -> None:
     """Exclude from training all of it (True), its embeddings and ``depth`` lowest layers (int), or nothing (False)."""
     for parameter in encoder.module.parameters():
@@ -277,7 +230,7 @@ def _from_pretrained(factory: Any, path: Path, config: Any) -> Any:
         with _no_progress_bar():
             module, info = factory.from_pretrained(path, config=config, output_loading_info=True, **SAFELY)
     except Exception as error:  # each format of weights has errors of its own
-        raise ClinnerError(f"The weights in {path} cannot be read ({_brief(error)}); fetch them again.") from error
+        raise ClinnerError(f"The weights in {path} cannot be read ({brief(error)}); fetch them again.") from error
     missing = sorted(key for key in info["missing_keys"] if "pooler." not in key and "position_ids" not in key)
     if missing:
         raise ClinnerError(
@@ -309,5 +262,6 @@ def _bare(module: nn.Module) -> nn.Module:
     return module.float()
 
 
-def _brief(error: BaseException) -> str:
+def brief(error: BaseException) -> str:
+    """The beginning of what an error says, on one line."""
     return f"{type(error).__name__}: " + str(error).strip().split("\n")[0].split(". ")[0][:200]

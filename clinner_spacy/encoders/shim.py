@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from clinner_spacy.encoders.batches import Batch
-from clinner_spacy.encoders.encoder import Encoder, encoder_from_bytes, encoder_to_bytes, freeze
+from clinner_spacy.encoders.encoder import Encoder, freeze
 from clinner_spacy.encoders.forks import safe_in_forks
 from clinner_spacy.encoders.packed import PackedEncoder, can_pack, cast_copy, is_real
 from clinner_spacy.encoders.precision import choose_device, choose_dtype
+from clinner_spacy.encoders.saved import encoder_from_bytes, encoder_to_bytes
 from clinner_spacy.encoders.settings import EncoderSettings
 from clinner_spacy.encoders.torch_shim import TorchShim
 from clinner_spacy.errors import ClinnerError

@@ -24,8 +24,8 @@ from clinner_spacy.encoders.settings import EncoderSettings, Precision
 from clinner_spacy.errors import DAMAGE, ClinnerError
 from clinner_spacy.files import EMBEDDED, replacing
 from clinner_spacy.pipeline.marks import read_marks_alike
-from clinner_spacy.pipeline.multiclin_ner import MultiClinNER
 from clinner_spacy.pipeline.saved import MAX_WORDS, by_words
+from clinner_spacy.pipeline.tagger import MultiClinNER
 
 #: Where cues and scopes are written.
 SCOPES_KEY = "assertion"

@@ -28,12 +28,7 @@ from clinner_spacy.relations.gold import count_types, gold_candidates, gold_pair
 from clinner_spacy.relations.labels import NULL, found_labels, found_pairs
 from clinner_spacy.relations.loss import TrainingPairs, pair_loss, training_pairs
 from clinner_spacy.relations.write import annotate_relations
-
-#: What the scores during training are made of when a config does not say.
-SCORE_WEIGHTS = {
-    **{"relations_gold_f": 1.0, "relations_gold_p": 0.0, "relations_gold_r": 0.0, "relations_gold_per_type": None},
-    **{"relations_f": 0.0, "relations_p": 0.0, "relations_r": 0.0, "relations_per_type": None},
-}
+from clinner_spacy.scoring.relations import SCORE_WEIGHTS
 
 
 @Language.factory(

@@ -15,6 +15,12 @@ from clinner_spacy.scoring.spans import Measures, strict_scores
 SpanKey = tuple[int, int, str]
 RelationKey = tuple[Hashable, str, SpanKey, SpanKey]
 
+#: What the scores during training are made of when a config does not say.
+SCORE_WEIGHTS = {
+    **{"relations_gold_f": 1.0, "relations_gold_p": 0.0, "relations_gold_r": 0.0, "relations_gold_per_type": None},
+    **{"relations_f": 0.0, "relations_p": 0.0, "relations_r": 0.0, "relations_per_type": None},
+}
+
 
 def make_relation_scorer() -> Callable[..., dict[str, Any]]:
     """A scorer to be called as :func:`score_relations`."""

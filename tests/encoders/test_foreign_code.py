@@ -19,7 +19,8 @@ import srsly
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
-from clinner_spacy.encoders.encoder import encoder_to_bytes, read_encoder
+from clinner_spacy.encoders.encoder import read_encoder
+from clinner_spacy.encoders.saved import encoder_to_bytes
 from tests.tiny import save_dt4h, save_encoder, save_relations, save_tagger
 from tests.weights import rewrite
 

@@ -17,7 +17,7 @@ from clinner_spacy.ner.calibration import BetaMap
 from clinner_spacy.ner.decode import predictions
 from clinner_spacy.ner.tagset import TagSet
 from clinner_spacy.ner.write import annotate_ents
-from clinner_spacy.pipeline.multiclin_ner import MultiClinNER
+from clinner_spacy.pipeline.tagger import MultiClinNER
 from tests.pipeline.conftest import NOTES, gold
 
 TEXT = " ".join(text for text, _ in NOTES)
@@ -127,7 +127,7 @@ def test_a_label_that_is_not_there_is_refused_each_time(nlp: Language) -> None:
     other = spacy.blank("es")
     component = other.add_pipe("multiclin_ner", config={"threshold": {"DISEAS": 0.5}})
     for _ in range(2):
-        with pytest.raises(ClinnerError, match="the label 'DISEAS'; it has DISEASE, PROCEDURE, SYMPTOM"):
+        with pytest.raises(ClinnerError, match="the label 'DISEAS'; it has DISEASE, SYMPTOM, PROCEDURE, DRUG"):
             other("fiebre")
     component.threshold = {"DISEASE": 0.5}  # type: ignore[attr-defined]
     assert other("fiebre").has_annotation("ENT_IOB")

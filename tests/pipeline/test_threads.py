@@ -57,7 +57,7 @@ def test_weights_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     import spacy
 
-    from clinner_spacy.pipeline import multiclin_ner
+    from clinner_spacy.pipeline import tagger
 
     read = []
 
@@ -66,8 +66,8 @@ def test_weights_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         time.sleep(0.05)
         return original(*args, **kwargs)
 
-    original = multiclin_ner.load_checkpoint
-    monkeypatch.setattr(multiclin_ner, "load_checkpoint", slowly)
+    original = tagger.load_checkpoint
+    monkeypatch.setattr(tagger, "load_checkpoint", slowly)
     component = spacy.blank("es").add_pipe("multiclin_ner")
     threads = [threading.Thread(target=component.load) for _ in range(8)]
     for thread in threads:
