@@ -1,7 +1,7 @@
 """Vectors of character n-grams from open text, for clinner.SpellingEmbed.v1 (needs `pip install floret`).
 
-    python scripts/ngram_vectors.py corpus/ngrams.floret --text es es.jsonl --text nl nl.spacy \\
-        --pairs es it es-it.tsv --together nl nl.spacy --together sv sv.spacy --terms hpo.tsv
+    python scripts/ngram_vectors.py corpus/ngrams.floret --text es=es.jsonl --text nl=nl.spacy \\
+        --pairs es-it=es-it.tsv --together nl=nl.spacy --together sv=sv.spacy --terms hpo.tsv
 
 A text is a .jsonl file with the key "text" a line, or a .spacy file. So that words of several languages that mean the
 same get like vectors, translations are read word by word in turns: a few words of the one, a few of the other, so that

@@ -33,7 +33,8 @@ def main(
     cfg = srsly.read_json(output / FACTORY / "cfg")
     network = cfg["architecture"] or config["components"][FACTORY]["model"]
     network["tok2vec"]["embed"]["ngram_vectors"] = None  # they are in the weights by now
-    srsly.write_json(output / FACTORY / "cfg", {"tasks": cfg["tasks"], "about": {}, "architecture": None})
+    own = {"tasks": cfg["tasks"], "about": {}, "calibration": cfg["calibration"], "architecture": None}
+    srsly.write_json(output / FACTORY / "cfg", own)
     config["components"][FACTORY] |= {"model": network, "checkpoint": None}
     inference = {key: value for key, value in config.items() if key in ("nlp", "components")}
     type(config)(inference).to_disk(output / "config.cfg", interpolate=True)

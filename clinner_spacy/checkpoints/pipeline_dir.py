@@ -14,12 +14,13 @@ from thinc.api import Model
 
 from clinner_spacy.checkpoints.loaded import Loaded
 from clinner_spacy.checkpoints.published import rebuild
+from clinner_spacy.checkpoints.tasks import choose_tasks
 from clinner_spacy.encoders.settings import DEFAULTS, EncoderSettings
 from clinner_spacy.errors import DAMAGE, ClinnerError
 from clinner_spacy.models.weights import model_from_bytes
 from clinner_spacy.ner.calibration import checked_calibration
 from clinner_spacy.ner.heads import resize_heads
-from clinner_spacy.ner.tagset import TagSet, spelled
+from clinner_spacy.ner.tagset import TagSet
 
 FACTORY = "multiclin_ner"
 
@@ -50,7 +51,7 @@ def load_pipeline_dir(
     model = rebuild(architecture, settings, str(weights))
     model_from_bytes(model, read_bytes(weights), str(weights))
     check_columns(model, cfg["tasks"], str(weights))
-    tasks = _chosen(cfg["tasks"], task, path)
+    tasks = choose_tasks(cfg["tasks"], task, str(path))
     resize_heads(model, TagSet(cfg["tasks"]), TagSet(tasks))
     meta = read_meta(path)
     return Loaded(
@@ -64,7 +65,7 @@ def load_pipeline_dir(
 
 def saved_tasks(path: Path, task: str | Sequence[str] | None = None) -> dict[str, list[str]]:
     """What :func:`load_pipeline_dir` would give as tasks, without reading weights."""
-    return _chosen(read_cfg(path / _component(path)[0], checked_cfg)["tasks"], task, path)
+    return choose_tasks(read_cfg(path / _component(path)[0], checked_cfg)["tasks"], task, str(path))
 
 
 def read_cfg(path: Path, checked: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
@@ -140,15 +141,6 @@ def _component(path: Path) -> tuple[str, dict[str, Any]]:
     except (OSError, configparser.Error, RecursionError, *DAMAGE) as error:
         raise ClinnerError(f"{path / 'config.cfg'} is damaged: it is no config; save the pipeline again.") from error
     raise ClinnerError(f"{path} holds no {FACTORY!r} but {sorted(components)}; name another pipeline.")
-
-
-def _chosen(tasks: dict[str, list[str]], names: str | Sequence[str] | None, path: Path) -> dict[str, list[str]]:
-    names = list(tasks) if names is None else [names] if isinstance(names, str) else list(names)
-    names = [spelled(name, tasks) for name in names]
-    unknown = [name for name in names if name not in tasks]
-    if unknown:
-        raise ClinnerError(f"task={unknown[0]!r} is not in {path}, which has {', '.join(tasks)}; choose of these.")
-    return {name: tasks[name] for name in names}
 
 
 def _about(meta: dict[str, Any]) -> dict[str, Any]:

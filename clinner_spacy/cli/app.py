@@ -66,6 +66,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+
 def print_version(asked: bool) -> None:
     if asked:
         typer.echo(__version__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections import Counter
@@ -9,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import srsly
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -95,7 +95,8 @@ def write_changed(
     for component, changes in (cfg or {}).items():
         path = output / component / "cfg"
         with replacing(path) as file:
-            file.write(srsly.json_dumps({**srsly.read_json(path), **changes}, indent=2))
+            known = json.loads(path.read_text(encoding="utf-8"))  # srsly's numbers drift
+            file.write(json.dumps({**known, **changes}, indent=2, ensure_ascii=False))
     if settings:
         config = load_config(output / "config.cfg")
         for component, changes in settings.items():

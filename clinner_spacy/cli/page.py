@@ -101,7 +101,7 @@ def _line(text: str, begin: int, end: int, marks: Sequence[Mark], colour_of: Map
 
 
 def _segment(shown: str, start: int, stop: int, marks: Sequence[Mark], rows: int, colour_of: Mapping[str, str]) -> str:
-    """A stretch of text under which the same mentions stand, with a bar for each and the labels of those that begin."""
+    """A segment of text under which the same mentions stand, with a bar for each and the labels of those that begin."""
     bars, labels, narrow = [], [], 0.0
     for (first, last, label, _, attributes), row in marks:
         colour = colour_of[label]

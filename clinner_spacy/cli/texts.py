@@ -83,7 +83,8 @@ class Texts:
         texts = [path for path in files if path.lower().endswith(".txt")]
         found = sorted((document_name(Path(path).relative_to(source)), path) for path in texts)
         if not found:
-            raise ClinnerError(f"{source} holds no .txt file; name a directory that does.")
+            unread = "".join(f" {reason}" for reason in self.unread[:3])
+            raise ClinnerError(f"{source} holds no .txt file; name a directory that does.{unread}")
         for (name, first), (other, second) in pairwise(found):
             if name == other:
                 raise ClinnerError(f"{first} and {second} would both be document {name!r}; rename one of them.")

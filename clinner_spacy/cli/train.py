@@ -37,8 +37,9 @@ def train_command(
 ) -> None:
     """Train a pipeline on a corpus of any size.
 
-    Evaluates after each epoch and at the end, lets the learning rate end with the training, and fails where the best
-    model finds nothing. The config that was trained with is kept as OUTPUT/config.cfg.
+    Evaluates after each epoch and at the end, lets the learning rate end with the training, and takes the words of the
+    corpus out of what it saves (see docs/privacy.md). Fails where the best model finds nothing. The config that was
+    trained with is kept as OUTPUT/config.cfg.
 
     \b
     Examples:
@@ -47,10 +48,16 @@ def train_command(
     """
     from spacy.cli.train import train
 
+    from clinner_spacy.pipeline.forget import forget_words
+
+    if config.resolve() == (output / "config.cfg").resolve():
+        raise ClinnerError(f"{config} would be overwritten by the config that is trained with; name another output.")
     planned = plan(config, parse_settings(settings or []), epochs)
     output.mkdir(parents=True, exist_ok=True)
     planned.to_disk(output / "config.cfg")
     train(output / "config.cfg", output, use_gpu=gpu_id)
+    for name in ("model-best", "model-last"):
+        forget_words(output / name)
     check_score(output / "model-best")
 
 
@@ -59,6 +66,8 @@ def plan(path: Path, settings: dict[str, Any], epochs: int) -> Config:
 
     Raises ClinnerError for a setting that it lacks or that is decided here, and a config or corpus that cannot be read.
     """
+    from catalogue import RegistryError
+    from confection import ConfigValidationError
     from spacy.schemas import ConfigSchemaTraining
     from spacy.util import load_config, load_model_from_config, registry, resolve_dot_names
 
@@ -74,8 +83,10 @@ def plan(path: Path, settings: dict[str, Any], epochs: int) -> Config:
         per_epoch = sum(1 for _ in training["batcher"](corpus(nlp)))
     except ClinnerError:
         raise
-    except (OSError, ImportError, ValueError, KeyError) as error:
+    except (OSError, ImportError, ConfigValidationError, RegistryError) as error:
         raise ClinnerError(f"{path} cannot be trained with: {' '.join(str(error).split())[:300]}") from error
+    except (ValueError, KeyError) as error:  # its words may be those of a text
+        raise ClinnerError(f"{path} or its corpus cannot be read ({type(error).__name__}); check both.") from error
     if not per_epoch:
         raise ClinnerError(f"The training corpus of {path} holds no document; check its paths.")
     between = per_epoch * -(-MIN_BETWEEN // per_epoch)

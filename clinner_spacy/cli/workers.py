@@ -102,6 +102,8 @@ def _run(work: Work, connection: Connection, of_parent: list[Connection]) -> Non
         connection.send(error)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         pass
+    except Exception as error:  # its words may be those of a text
+        connection.send(ClinnerError(f"A process failed ({type(error).__name__}); try without --n-process."))
 
 
 @contextmanager

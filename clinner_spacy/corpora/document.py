@@ -27,7 +27,7 @@ NAME_KEY = "clinner_name"
 
 @dataclass(frozen=True)
 class Mention:
-    """A labelled stretch of text: one fragment, or several when it is discontinuous.
+    """A labelled segment of text: one fragment, or several when it is discontinuous.
 
     ``fragments`` are (start, end) character offsets, 0-based, end exclusive, in text order. ``id`` is the source's own
     (brat's ``T1``), ``note`` what annotators wrote beside it, ``attributes`` what it is of

@@ -26,7 +26,9 @@ def decode(data: bytes, encoding: str, source: str) -> str:
     except UnicodeError as error:
         name = "UTF-8" if encoding == "utf-8" else encoding
         where = f" (first bad byte at position {error.start})" if isinstance(error, UnicodeDecodeError) else ""
-        raise ClinnerError(f"{source} is not {name}{where}: convert it to UTF-8 first.") from error
+        raise ClinnerError(
+            f"{source} is not {name}{where}: convert it to UTF-8, or name its encoding with --encoding."
+        ) from error
 
 
 def document_name(path: PurePath) -> str:

@@ -19,15 +19,13 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoModelForTokenClassification, AutoTokenizer
 from transformers.utils import logging
 
+from clinner_spacy.encoders.hub import VOCABULARIES
 from clinner_spacy.encoders.pieces import PieceTokenizer
 from clinner_spacy.encoders.torch_files import check_finite, check_sizes
 from clinner_spacy.errors import ClinnerError
 
 #: Pieces a window, special tokens included, unless the config or the encoder's positions say otherwise.
 DEFAULT_WINDOW = 512
-
-#: Files that a tokenizer can be made of; transformers makes an empty one of none.
-VOCABULARIES = ("tokenizer.json", "vocab.txt", "sentencepiece.bpe.model", "spm.model", "vocab.json")
 
 #: Dropout of attention weights keeps torch from its fast kernels: without, a training step takes a third of the time.
 ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")

@@ -7,6 +7,7 @@ from spacy.util import load_config, registry
 from thinc.api import Model
 from thinc.types import Floats2d
 
+from clinner_spacy.errors import ClinnerError
 from clinner_spacy.files import EMBEDDED
 from clinner_spacy.models.weights import model_from_bytes, model_to_bytes
 
@@ -28,4 +29,13 @@ def init(model: Tok2Vec, X: list[Doc] | None = None, Y: list[Floats2d] | None = 
     block = load_config(EMBEDDED / "config.cfg")["components"]["multiclin_ner"]["model"]
     weights = EMBEDDED / "multiclin_ner" / "model.safetensors"
     tagger = model_from_bytes(registry.resolve({"model": block})["model"], weights.read_bytes(), str(weights))
-    model_from_bytes(model, model_to_bytes(tagger.get_ref("tok2vec")), "The embedded model")
+    own = tagger.get_ref("tok2vec")
+    asked, there = _ngram_shapes(model), _ngram_shapes(own)
+    if asked != there:
+        raise ClinnerError(f"ngram_shape={asked} is not that of the embedded model; set it to {there}.")
+    model_from_bytes(model, model_to_bytes(own), "The embedded model")
+
+
+def _ngram_shapes(model: Tok2Vec) -> list[list[int]]:
+    """Of its tables of n-gram vectors, which are not parameters to be learned, so that their shape is no dimension."""
+    return [list(node.attrs["ngram_shape"]) for node in model.walk() if "ngram_shape" in node.attrs]

@@ -35,7 +35,7 @@ TAGGER = "tagger"
 
 @Language.factory(
     "clinical_assertion",
-    assigns=["span._.is_negated", "span._.is_uncertain", "span._.is_family", "span._.is_historical"],
+    assigns=[f"span._.is_{name}" for name in ("negated", "uncertain", "family", "historical", "hypothetical")],
     default_config={
         "checkpoint": "auto",
         "rules": None,

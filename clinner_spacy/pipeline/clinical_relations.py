@@ -21,6 +21,7 @@ from clinner_spacy.checkpoints.relations import load_relations
 from clinner_spacy.corpora.extension import set_relations_extension
 from clinner_spacy.encoders.settings import EncoderSettings, Precision
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.pipeline.marks import read_marks_alike
 from clinner_spacy.pipeline.saved import MAX_WORDS, SavedPipe, by_words
 from clinner_spacy.relations.candidates import Candidates, Limits, WordSpan, asked_limits, find_candidates
 from clinner_spacy.relations.decode import best_relations
@@ -86,6 +87,7 @@ def make_clinical_relations(
     Raises ClinnerError if both a model and a checkpoint are given, for settings of published checkpoints beside a
     model, and if ``pairs`` holds something else than pairs.
     """
+    read_marks_alike(nlp)
     if model is not None and checkpoint is not None:
         raise ClinnerError(f"Component {name!r} is given both a model and checkpoint={checkpoint!r}; set one to null.")
     settings = EncoderSettings(

@@ -27,7 +27,9 @@ def forget_words(folder: Path) -> int:
         strings = srsly.read_json(path)
         own = spacy.load(folder, exclude=["vocab"]).vocab.strings
         vectors = Vocab().from_disk(folder / "vocab", exclude=["strings"]).vectors
-    except (OSError, ValueError, KeyError) as error:
+    except ClinnerError:
+        raise
+    except (OSError, ValueError, KeyError, ImportError) as error:
         raise ClinnerError(f"{folder} is no pipeline that can be loaded ({type(error).__name__}).") from error
     hash_of = StringStore().add
     kept = [string for string in strings if string in own or hash_of(string) in vectors]

@@ -18,7 +18,7 @@ from spacy.vocab import Vocab
 
 BYTE_ORDER_MARK = "\ufeff"
 
-MARK = re.compile(rf"\r\n?|{BYTE_ORDER_MARK}")
+MARK = re.compile(rf"\r\n?|[\x85\u2028\u2029]|{BYTE_ORDER_MARK}")
 
 #: What models read of a word, by the name of a lexeme's attribute.
 ATTRIBUTES = {"lower_": LOWER, "norm_": NORM, "prefix_": PREFIX, "suffix_": SUFFIX, "shape_": SHAPE}

@@ -26,7 +26,7 @@ from clinner_spacy.ner.threshold import checked_number
 MAX_WORDS = 50_000
 
 #: Settings that choose among the weights of a checkpoint, or say what they are; saved weights are chosen.
-FIXED = ("base_model", "task", "labels", "types")
+FIXED = ("base_model", "task", "labels", "types", "words")
 
 
 class SavedPipe(TrainablePipe):
@@ -73,7 +73,11 @@ class SavedPipe(TrainablePipe):
     def _fixed(self) -> dict[str, Any]:
         """The settings that chose among the weights of a checkpoint."""
         revision = self.checkpoint_settings.get("settings", DEFAULTS).revision
-        return {key: self.checkpoint_settings.get(key) for key in FIXED} | {"revision": revision}
+        several = self.checkpoint if isinstance(self.checkpoint, list) else [self.checkpoint]
+        # Names alone, without the folders of this machine; "embedded" is what a config has by itself.
+        names = [Path(one).name for one in several if one and one != "embedded"]
+        chosen = {key: self.checkpoint_settings.get(key) for key in FIXED}
+        return chosen | {"revision": revision, "checkpoint": names}
 
     def load(self) -> None:
         """Read the weights that ``checkpoint`` names, if they are not here yet; of several threads one reads them.
@@ -138,8 +142,11 @@ class SavedPipe(TrainablePipe):
 
     def _restore(self, cfg: dict[str, Any], weights: bytes | None, source: str) -> Self:
         architecture, model = cfg.pop("architecture"), self.model
-        self._restore_settings(cfg.pop("settings"), cfg.pop("threshold"), source)
+        settings, threshold = cfg.pop("settings"), cfg.pop("threshold")
+        if threshold is not None and settings.get("threshold") == self.configured["threshold"]:
+            self.threshold = threshold  # set on the component; a config may have another since
         if weights is not None:
+            self._refuse_another_choice(settings, source)
             if architecture is not None:
                 model = rebuild(architecture, self.checkpoint_settings.get("settings", DEFAULTS), source)
             elif model is None:
@@ -152,22 +159,17 @@ class SavedPipe(TrainablePipe):
         self._set(model, architecture, cfg)
         return self
 
-    def _restore_settings(self, saved: dict[str, Any], threshold: Any, source: str) -> None:
-        """Take a threshold that was set on the component, unless the config has another since.
-
-        Raises ClinnerError for other settings that the config has since, as what they chose is chosen.
-        """
+    def _refuse_another_choice(self, saved: dict[str, Any], source: str) -> None:
+        """Raise ClinnerError for settings that the config has since, where saved weights were chosen by others."""
         for key, given in self._fixed().items():
             if key in saved and given and given != saved[key]:
                 raise ClinnerError(
                     f"{key}={given!r} of component {self.name!r} has no use for {source}, which is saved with "
                     f"{key}={saved[key]!r}; leave it out."
                 )
-        if threshold is not None and saved.get("threshold") == self.configured["threshold"]:
-            self.threshold = threshold
 
     def _set(self, model: Model, architecture: dict[str, Any] | None, cfg: dict[str, Any]) -> None:
-        # The model last: to another thread, who has a model has all that belongs to it.
+        # The model last: another thread that sees it must find what belongs to it, too.
         self.architecture = architecture
         self._set_cfg(cfg)
         self.model = model

@@ -193,7 +193,6 @@ class MultiClinNER(SavedPipe):
             )
 
     def _resize(self, tasks: dict[str, list[str]]) -> None:
-        self._check_names(tasks)
         old = self.tagset
         same = {task: beta for task, beta in self.calibration.items() if tasks.get(task) == old.tasks.get(task)}
         self._set_cfg(self.cfg | {"tasks": tasks, "calibration": same})
@@ -276,6 +275,7 @@ class MultiClinNER(SavedPipe):
         return threshold
 
     def _set_cfg(self, cfg: dict[str, Any]) -> None:
+        self._check_names(cfg["tasks"])
         check_labels(self.threshold, TagSet(cfg["tasks"]).labels, self.name)
         super()._set_cfg(cfg)
 

@@ -88,3 +88,11 @@ def test_trains_and_refuses_what_finds_nothing(settings: dict, rate: float, lear
         assert [span.text for span in doc.spans["sc"]] == ["fiebre", "diabetes mellitus tipo 2"]
     else:
         assert "finds nothing right in the dev corpus (F 0.00)" in done.output
+
+
+def test_its_own_config_is_not_overwritten(tmp_path: Path) -> None:
+    config = tmp_path / "config.cfg"
+    config.write_text("[nlp]\n")
+    result = CliRunner().invoke(app, ["train", str(config), str(tmp_path)])
+    assert (result.exit_code, config.read_text()) == (1, "[nlp]\n")
+    assert "name another output" in result.output

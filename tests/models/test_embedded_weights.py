@@ -33,3 +33,10 @@ def test_another_architecture_is_refused():
     model = registry.resolve({"model": BLOCK | {"tok2vec": BLOCK["tok2vec"] | {"encode": encode}}})["model"]
     with pytest.raises(ClinnerError, match="embedded model was saved from another architecture"):
         model.initialize()
+
+
+def test_another_table_of_ngrams_is_refused():
+    embed = BLOCK["tok2vec"]["embed"] | {"ngram_shape": [50000, 96]}
+    model = registry.resolve({"model": BLOCK | {"tok2vec": BLOCK["tok2vec"] | {"embed": embed}}})["model"]
+    with pytest.raises(ClinnerError, match=r"ngram_shape=\[\[50000, 96\]\] is not that of the embedded model"):
+        model.initialize()

@@ -37,3 +37,9 @@ def test_the_group_of_all_spans(nlp):
     other.add_pipe("multiclin_ner", config=config | {"spans_key": "found", "tasks": {"symptom": ["SYMPTOM"]}})
     other.initialize(lambda: [gold(other, *NOTES[0])])
     assert other.get_pipe("multiclin_ner").add_label("SC") == 1
+
+
+def test_the_group_of_all_spans_named_as_a_task_of_the_embedded_model():
+    component = spacy.blank("es").add_pipe("multiclin_ner", config={"spans_key": "disease"})
+    with pytest.raises(ClinnerError, match="Task 'disease' has the name of the span group"):
+        component.load()

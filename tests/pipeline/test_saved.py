@@ -217,7 +217,13 @@ def test_a_threshold_that_is_no_probability(pipelines: dict[str, Language], name
 
 @pytest.mark.parametrize(
     ("name", "setting", "value"),
-    [(NER, "task", "disease"), (NER, "labels", ["O", "B-X", "I-X"]), (RELATIONS, "types", {"DRUG": "CHE"})],
+    [
+        (NER, "task", "disease"),
+        (NER, "labels", ["O", "B-X", "I-X"]),
+        (NER, "words", "pieces"),
+        (NER, "checkpoint", "another/model"),
+        (RELATIONS, "types", {"DRUG": "CHE"}),
+    ],
 )
 def test_what_was_chosen_is_not_chosen_again(
     pipelines: dict[str, Language], tmp_path: Path, name: str, setting: str, value: Any
