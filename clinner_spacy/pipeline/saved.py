@@ -73,11 +73,7 @@ class SavedPipe(TrainablePipe):
     def _fixed(self) -> dict[str, Any]:
         """The settings that chose among the weights of a checkpoint."""
         revision = self.checkpoint_settings.get("settings", DEFAULTS).revision
-        several = self.checkpoint if isinstance(self.checkpoint, list) else [self.checkpoint]
-        # Names alone, without the folders of this machine; "embedded" is what a config has by itself.
-        names = [Path(one).name for one in several if one and one != "embedded"]
-        chosen = {key: self.checkpoint_settings.get(key) for key in FIXED}
-        return chosen | {"revision": revision, "checkpoint": names}
+        return {key: self.checkpoint_settings.get(key) for key in FIXED} | {"revision": revision}
 
     def load(self) -> None:
         """Read the weights that ``checkpoint`` names, if they are not here yet; of several threads one reads them.

@@ -221,7 +221,6 @@ def test_a_threshold_that_is_no_probability(pipelines: dict[str, Language], name
         (NER, "task", "disease"),
         (NER, "labels", ["O", "B-X", "I-X"]),
         (NER, "words", "pieces"),
-        (NER, "checkpoint", "another/model"),
         (RELATIONS, "types", {"DRUG": "CHE"}),
     ],
 )
