@@ -34,7 +34,9 @@ FAMILY = "CardioNER.nl, "
 def class_of(config: dict[str, Any]) -> str | None:
     """The class of CardioNER.nl that a config names, or None."""
     auto_map = config.get("auto_map")
-    named = [*(config.get("architectures") or ()), *(auto_map.values() if isinstance(auto_map, dict) else ())]
+    architectures = config.get("architectures")
+    named = architectures if isinstance(architectures, list) else []
+    named = [*named, *(auto_map.values() if isinstance(auto_map, dict) else ())]
     names = [str(name).split(".")[-1] for name in named]
     return next((name for name in names if name in (*SINGLE, *MULTIHEAD, *MULTILABEL)), None)
 

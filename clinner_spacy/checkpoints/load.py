@@ -151,7 +151,8 @@ def is_model(path: Path) -> bool:
 
 def is_token_classifier(config: dict[str, Any]) -> bool:
     """True if a config says that its model classifies tokens, in a class that transformers has."""
-    return any(str(name).endswith("ForTokenClassification") for name in config.get("architectures") or [])
+    names = config.get("architectures")
+    return isinstance(names, list) and any(str(name).endswith("ForTokenClassification") for name in names)
 
 
 def is_ner_lab(files: Sequence[str]) -> bool:

@@ -23,6 +23,7 @@ from clinner_spacy.checkpoints import load_checkpoint
 from clinner_spacy.checkpoints.relations import load_relations
 from clinner_spacy.cli.model import build_nlp
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.models.weights import model_to_bytes
 from tests.pipeline.conftest import NOTES, gold, tagger, train
 from tests.tiny import save_dt4h, save_relations, save_tagger
 from tests.weights import rewrite
@@ -215,6 +216,7 @@ def test_damaged_checkpoints(tmp_path: Path) -> None:
     }
     rng, ends, wrong = random.Random(SEED), Counter(), []
     for source, read in sources.items():
+        intact = model_to_bytes(read(str(source)).model)
         for what, change in mutations(rng, source, FILES, N_CHECKPOINTS // len(sources), tmp_path / "work"):
             try:
                 model = read(str(tmp_path / "work")).model
@@ -227,7 +229,8 @@ def test_damaged_checkpoints(tmp_path: Path) -> None:
                 wrong.append(f"{what}: {type(error).__name__}: {error}"[:300])
             else:
                 ends["read"] += 1
-                if change in (damage_published, damage_state):
+                # a tensor that is not used, such as a pooler's, may be anything
+                if change in (damage_published, damage_state) and model_to_bytes(model) != intact:
                     wrong.append(f"{what}: read all the same")
     print(sum(ends.values()) + len(wrong), "checkpoints:", dict(ends))
     assert not wrong, "\n".join([str(len(wrong)), *wrong[:40]])
