@@ -216,7 +216,9 @@ def test_damaged_checkpoints(tmp_path: Path) -> None:
     }
     rng, ends, wrong = random.Random(SEED), Counter(), []
     for source, read in sources.items():
-        intact = model_to_bytes(read(str(source)).model)
+        shutil.rmtree(tmp_path / "work", ignore_errors=True)
+        shutil.copytree(source, tmp_path / "work")  # a model knows the name of its folder
+        intact = model_to_bytes(read(str(tmp_path / "work")).model)
         for what, change in mutations(rng, source, FILES, N_CHECKPOINTS // len(sources), tmp_path / "work"):
             try:
                 model = read(str(tmp_path / "work")).model
