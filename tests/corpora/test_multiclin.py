@@ -124,6 +124,10 @@ def test_a_task_named_as_the_group_of_all_spans(tmp_path: Path) -> None:
         read_multiclin(split(tmp_path, {"sc": {"a": "abc"}}, {}))
 
 
+#: Corpora with 12 documents in their dev part, some 200 mentions.
+TRANSLATED = {f"MultiClinNER-{lang}" for lang in ("cs", "nl", "ro", "sv")}
+
+
 @pytest.mark.corpus
 def test_real_corpora_say_where_their_texts_are(corpora: Path) -> None:
     splits = [path for path in sorted(corpora.glob("*/*-dev")) if any(path.glob("*/tsv"))]
@@ -132,6 +136,7 @@ def test_real_corpora_say_where_their_texts_are(corpora: Path) -> None:
         nlp, report = spacy.blank(path.parent.name.removesuffix("-cardio")[-2:]), Report()
         for document in read_multiclin(path, report=report):
             assert to_doc(document, nlp, report=report).text == document.text
-        assert report.mentions > 150 and report.without_words == 0
-        assert report.text_differs <= 0.001 * report.mentions  # two rows of NUBes
-        assert report.misaligned <= max(3, 0.01 * report.mentions)
+        translated = path.parent.name in TRANSLATED
+        assert report.mentions > (150 if translated else 300) and report.without_words == 0
+        assert report.text_differs == (2 if path.parent.name == "NUBes-es" else 0)
+        assert report.misaligned < (0.02 if translated else 0.01) * report.mentions
