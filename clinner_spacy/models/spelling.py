@@ -1,7 +1,7 @@
 """clinner.SpellingEmbed.v1: a vector for each word from its spelling, computed once for each distinct word.
 
 A batch holds most words many times over, and the next batch holds them again. So distinct words are embedded, not
-words, and when predicting their vectors are kept from batch to batch: the embedding may be rich at hardly any cost in
+words, and when predicting their vectors are cached from batch to batch: the embedding may be rich at hardly any cost in
 speed.
 """
 
@@ -29,8 +29,8 @@ Docs = list[Doc]
 #: Rows of each feature's hash table, as a share of ``rows``.
 FEATURES = {"norm": 1.0, "prefix": 0.25, "suffix": 0.5, "shape": 0.25}
 
-#: Distinct words kept when predicting; numbers and dates bring new ones without end.
-MAX_KEPT = 100_000
+#: Distinct words cached when predicting; numbers and dates bring new ones without end.
+MAX_CACHED = 100_000
 
 #: Characters of a word that its n-grams are taken from; a longer one is no word (its shape, to spaCy, is "LONG").
 MAX_CHARACTERS = 100
@@ -69,8 +69,8 @@ def build_spelling_embed(
             "floret": {},
             "ngram_vectors": str(ngram_vectors or ""),
             "ngram_shape": list(ngram_shape),
-            "kept": Kept(),
-            "kept_ngrams": Kept(),
+            "cache": Cache(),
+            "ngram_cache": Cache(),
         },
     )
 
@@ -118,14 +118,14 @@ def forward(
     distinct, inverse = np.unique(orths, return_inverse=True)
     vocab = docs[0].vocab
     if not is_train:
-        kept = model.attrs["kept"].rows(
+        cached = model.attrs["cache"].rows(
             ops,
             distinct,
             _parameters(model),
             _parameters(model, ("b", "G")),
             lambda new: _embed(model, vocab, new, False)[0],
         )
-        return ops.unflatten(kept[inverse], lengths), lambda d: docs
+        return ops.unflatten(cached[inverse], lengths), lambda d: docs
     vectors, backprop_distinct = _embed(model, vocab, distinct, is_train)
     word_of = ops.asarray1i(inverse)
 
@@ -151,7 +151,7 @@ def _embed(
     if model.has_param("ngrams"):
         table: Any = model.get_param("ngrams")
         compute = partial(_ngram_vectors, table, model.attrs["floret"], vocab)
-        ngrams = model.attrs["kept_ngrams"].rows(ops, orths, [table], [], compute)
+        ngrams = model.attrs["ngram_cache"].rows(ops, orths, [table], [], compute)
         hashed = ops.xp.hstack([hashed, ngrams])
     mixed, backprop_mixed = mix(hashed, is_train)
 
@@ -185,21 +185,21 @@ class Snapshot(NamedTuple):
     table: Floats2d | None
 
 
-class Kept:
+class Cache:
     """Rows computed once for each key, until the parameters they come from change.
 
     Averaged parameters are swapped in and out, and an optimizer changes them all in place: the one shows in which
     arrays they are, the other in the values of the biases, which are few.
 
-    What is kept is replaced whole, never changed in place, so that threads that share a pipeline, or one that is
+    What is cached is replaced whole, never changed in place, so that threads that share a pipeline, or one that is
     interrupted, always see a key beside its own row.
     """
 
     def __init__(self) -> None:
         self.forget()
 
-    def __reduce__(self) -> tuple[type[Kept], tuple[()]]:
-        return Kept, ()  # a copy or pickle does not tell which words were read
+    def __reduce__(self) -> tuple[type[Cache], tuple[()]]:
+        return Cache, ()  # a copy or pickle does not tell which words were read
 
     def forget(self) -> None:
         self.now = Snapshot([], [], {}, None)
@@ -222,7 +222,7 @@ class Kept:
             and all(map(operator.is_, parameters, known.parameters))
             and all(map(ops.xp.array_equal, biases, known.biases))
         )
-        if not same or len(known.row_of) > MAX_KEPT:
+        if not same or len(known.row_of) > MAX_CACHED:
             known = Snapshot(parameters, [bias.copy() for bias in biases], {}, None)
         wanted = keys.tolist()
         new = [key for key in wanted if key not in known.row_of]

@@ -1,4 +1,4 @@
-"""Word vectors from spellings: one a word, never stale when kept, n-grams as floret has them."""
+"""Word vectors from spellings: one a word, never stale when cached, n-grams as floret has them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_predicting_equals_training_without_dropout(docs):
     assert all((a == b).all() for a, b in zip(trained, model.predict(docs), strict=True))
 
 
-def test_kept_vectors_follow_the_parameters(docs):
+def test_cached_vectors_follow_the_parameters(docs):
     model = initialized()
     before = model.predict(docs)[0]
     maxout = next(node for node in model.layers[1].walk() if node.name == "maxout")
@@ -64,7 +64,7 @@ def test_kept_vectors_follow_the_parameters(docs):
 
 
 @pytest.mark.parametrize("optimizer", [SGD(0.1), Adam(0.01)])
-def test_kept_vectors_follow_an_optimizer_that_changes_them_in_place(docs, optimizer):
+def test_cached_vectors_follow_an_optimizer_that_changes_them_in_place(docs, optimizer):
     model = initialized()
     for _ in range(3):
         vectors, backprop = model(docs, is_train=True)
@@ -73,17 +73,17 @@ def test_kept_vectors_follow_an_optimizer_that_changes_them_in_place(docs, optim
         model.finish_update(optimizer)
         after = model.predict(docs)[0]
         assert not (after == before).all()
-        model.attrs["kept"].forget()
+        model.attrs["cache"].forget()
         assert (model.predict(docs)[0] == after).all()
 
 
-def test_kept_vectors_are_bounded(docs, monkeypatch):
-    monkeypatch.setattr("clinner_spacy.models.spelling.MAX_KEPT", 3)
+def test_cached_vectors_are_bounded(docs, monkeypatch):
+    monkeypatch.setattr("clinner_spacy.models.spelling.MAX_CACHED", 3)
     model = initialized()
     nlp = spacy.blank("es")
     for n in range(50):
         model.predict([nlp.make_doc(f"uno{n} dos{n}")])
-        assert len(model.attrs["kept"].now.row_of) <= 3 + 2
+        assert len(model.attrs["cache"].now.row_of) <= 3 + 2
 
 
 def test_gradient_sums_over_every_time_a_word_is_met(docs):
@@ -115,8 +115,8 @@ def test_ngrams_come_from_floret(docs, floret):
     spacys.strings.add("dolor")
     doc = docs[2][1:2].as_doc()
     model.predict([doc])
-    kept = model.attrs["kept_ngrams"].now.table[0]
-    assert np.allclose(kept, spacys["dolor"])
+    cached = model.attrs["ngram_cache"].now.table[0]
+    assert np.allclose(cached, spacys["dolor"])
 
 
 def test_a_missing_floret_file_is_named(tmp_path):
@@ -169,18 +169,18 @@ def test_many_words_are_embedded_in_parts(floret, monkeypatch):
     docs = [nlp.make_doc(" ".join(f"palabra{n}" for n in range(200)))]
     model = initialized(ngram_vectors=str(floret), ngram_shape=(7, 4))
     whole = model.predict(docs)[0]
-    model.attrs["kept"].forget()
-    model.attrs["kept_ngrams"].forget()
+    model.attrs["cache"].forget()
+    model.attrs["ngram_cache"].forget()
     monkeypatch.setattr("clinner_spacy.models.spelling.PART", 7)
     assert np.allclose(model.predict(docs)[0], whole, atol=1e-6)
-    assert len(model.attrs["kept"].now.row_of) == 200
+    assert len(model.attrs["cache"].now.row_of) == 200
 
 
 def test_ngrams_of_an_endless_word_are_those_of_its_beginning(floret):
     nlp = spacy.blank("es")
     model = initialized(ngram_vectors=str(floret), ngram_shape=(7, 4))
     model.predict([Doc(nlp.vocab, words=["ab" * MAX_CHARACTERS, "ab" * (MAX_CHARACTERS // 2)])])
-    first, second = model.attrs["kept_ngrams"].now.table
+    first, second = model.attrs["ngram_cache"].now.table
     assert (first == second).all()
 
 
@@ -219,7 +219,7 @@ def test_threads_that_share_a_model_see_the_same_vectors():
     docs = [nlp.make_doc(text) for text in texts]
     model = initialized()
     expected = [model.predict([doc])[0] for doc in docs]
-    model.attrs["kept"].forget()
+    model.attrs["cache"].forget()
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     try:

@@ -90,7 +90,7 @@ def test_a_pickled_model_has_no_words() -> None:
     model = load_checkpoint("embedded").model
     nlp: Language = spacy.blank("es")
     model.predict([nlp(NOTE)])
-    embeds = [node for node in model.walk() if "kept" in node.attrs]
-    assert embeds and all(node.attrs["kept"].now.row_of for node in embeds)
-    copies = [node for node in pickle.loads(pickle.dumps(model.copy())).walk() if "kept" in node.attrs]
-    assert copies and not any(node.attrs[name].now.row_of for node in copies for name in ("kept", "kept_ngrams"))
+    embeds = [node for node in model.walk() if "cache" in node.attrs]
+    assert embeds and all(node.attrs["cache"].now.row_of for node in embeds)
+    copies = [node for node in pickle.loads(pickle.dumps(model.copy())).walk() if "cache" in node.attrs]
+    assert copies and not any(node.attrs[name].now.row_of for node in copies for name in ("cache", "ngram_cache"))
