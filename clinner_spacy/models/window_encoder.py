@@ -4,14 +4,14 @@ The layers, their settings, names and saved weights are spaCy's. Torch's product
 thinc's on one core (docs/performance.md has the table), and autograd gives the gradients.
 
 A block stays in the processor's cache through all layers, and a document of a million words needs no more memory than
-a note. The result is the same: a layer sees ``window_size`` words to either side, so a block is read with ``depth *
-window_size`` more at each edge, which are then let go.
+a note. The result is the same: a block is read with as many words more at each edge as all layers see to that side,
+which are then let go.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, cast
 
 import torch
 from spacy.ml.models.tok2vec import MaxoutWindowEncoder
@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn.functional import dropout, layer_norm, linear, pad
 
 from clinner_spacy.encoders.forks import safe_in_forks
+from clinner_spacy.errors import ClinnerError
 
 #: Words of a block; its widest intermediate result is 12 * width bytes a word and layer. Measured: docs/performance.md.
 BLOCK = 512
@@ -31,12 +32,20 @@ EPSILON = 1e-8
 
 
 def build_window_encoder(
-    width: int, depth: int, window_size: int = 1, maxout_pieces: int = 3
+    width: int, depth: int, window_size: int = 1, maxout_pieces: int = 3, dilations: Sequence[int] = ()
 ) -> Model[list[Floats2d], list[Floats2d]]:
-    """Settings and parameters are those of ``spacy.MaxoutWindowEncoder.v2``."""
-    whole = MaxoutWindowEncoder(width=width, window_size=window_size, maxout_pieces=maxout_pieces, depth=depth)
-    layers, context = whole.layers[0], whole.attrs["pad"]
-    attrs = {"context": context, "window_size": window_size}
+    """Settings and parameters are those of ``spacy.MaxoutWindowEncoder.v2``, and dilations.
+
+    dilations: how far the neighbours that a layer reads are from each other, in words, one number a layer; none: each
+    reads the next ones. With [1, 2, 4] three layers see seven words to either side instead of three, at the same cost
+    (Yu and Koltun 2016). Raises ClinnerError if there are not as many as layers, or one is below 1.
+    """
+    if dilations and (len(dilations) != depth or min(dilations) < 1):
+        raise ClinnerError(f"dilations={list(dilations)} must be {depth} numbers from 1, one for each layer of depth.")
+    steps = list(dilations) or [1] * depth
+    layers = MaxoutWindowEncoder(width, window_size, maxout_pieces, depth).layers[0]
+    context = window_size * sum(steps)
+    attrs = {"context": context, "window_size": window_size, "dilations": steps}
     blocks: Model[Floats2d, Floats2d] = Model(
         "window_encoder", forward, init=init, layers=[layers], dims={"nO": width}, attrs=attrs
     )
@@ -48,67 +57,77 @@ def init(model: Model[Floats2d, Floats2d], X: Floats2d | None = None, Y: Floats2
 
 
 class Layer(NamedTuple):
-    """One layer's parameters, as tensors, and the nodes of the thinc model that own them."""
+    """One layer's parameters as tensors, in the order of ``OWNERS``, and how it reads."""
 
     W: Tensor  # (width, maxout_pieces, (2 * window_size + 1) * width)
     b: Tensor  # (width, maxout_pieces)
-    G: Tensor  # (width,)
+    gain: Tensor  # (width,)
     offset: Tensor  # (width,)
-    maxout: Model
-    norm: Model
+    window_size: int
+    dilation: int
     drop: float
 
-    def __call__(self, X: Tensor, window_size: int) -> Tensor:
+    def __call__(self, X: Tensor) -> Tensor:
         """X plus what the layer makes of each word and its neighbours, float (n_words, width)."""
         width, n_pieces, n_in = self.W.shape
-        around = pad(X, (0, 0, window_size, window_size))
-        near = torch.hstack([around[n : n + len(X)] for n in range(2 * window_size + 1)])
+        reach = self.window_size * self.dilation
+        around = pad(X, (0, 0, reach, reach))
+        near = torch.hstack([around[at : at + len(X)] for at in range(0, 2 * reach + 1, self.dilation)])
         pieces = linear(near, self.W.view(width * n_pieces, n_in), self.b.view(-1))
         best = pieces.view(-1, width, n_pieces).amax(-1)
-        normal = layer_norm(best, (width,), self.G, self.offset, EPSILON)
+        normal = layer_norm(best, (width,), self.gain, self.offset, EPSILON)
         return X + (dropout(normal, self.drop) if self.drop else normal)
+
+
+#: The nodes of spaCy's layer that own its parameters, and the parameters' names.
+OWNERS = (("maxout", "W"), ("maxout", "b"), ("layernorm", "G"), ("layernorm", "b"))
 
 
 def forward(
     model: Model[Floats2d, Floats2d], X: Floats2d, is_train: bool
 ) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
+    ops: Any = model.ops  # its array types are none of torch2xp's
     given: Any = xp2torch(X, requires_grad=is_train)
-    layers, window_size = _layers(model, is_train), model.attrs["window_size"]
+    layers = _layers(model, is_train)
     with safe_in_forks(given.device), torch.set_grad_enabled(is_train):
-        read = _read(layers, window_size, given) if is_train else _read_blocks(model, layers, given)
+        read = _read(layers, given) if is_train else _read_blocks(layers, given, model.attrs["context"])
 
     def backprop(dY: Floats2d) -> Floats2d:
-        read.backward(xp2torch(dY))
-        for layer in layers:
-            parameters = (layer.maxout, "W", layer.W), (layer.maxout, "b", layer.b), (layer.norm, "G", layer.G)
-            for node, name, parameter in (*parameters, (layer.norm, "b", layer.offset)):
-                node.inc_grad(name, torch2xp(parameter.grad, ops=model.ops))
-        return torch2xp(given.grad, ops=model.ops)
+        with safe_in_forks(given.device):
+            read.backward(xp2torch(dY))
+        for nodes, layer in zip(_nodes(model), layers, strict=True):
+            for (node, name), parameter in zip(OWNERS, layer, strict=False):
+                nodes[node].inc_grad(name, torch2xp(parameter.grad, ops=ops))
+        return cast(Floats2d, torch2xp(given.grad, ops=ops))
 
-    return torch2xp(read.detach(), ops=model.ops), backprop
+    return cast(Floats2d, torch2xp(read.detach(), ops=ops)), backprop
 
 
 def _layers(model: Model[Floats2d, Floats2d], is_train: bool) -> list[Layer]:
-    nodes = {name: [node for node in model.walk() if node.name == name] for name in ("maxout", "layernorm", "dropout")}
-    layers = []
-    for maxout, norm, drop in zip(*nodes.values(), strict=True):
-        owners = (maxout, "W"), (maxout, "b"), (norm, "G"), (norm, "b")
-        tensors = [xp2torch(node.get_param(name), requires_grad=is_train) for node, name in owners]
-        rate = drop.attrs["dropout_rate"] if is_train and drop.attrs.get("is_enabled", True) else 0.0
-        layers.append(Layer(*tensors, maxout, norm, rate))
+    window_size, layers = model.attrs["window_size"], []
+    for nodes, dilation in zip(_nodes(model), model.attrs["dilations"], strict=True):
+        parameters: list[Any] = [xp2torch(nodes[node].get_param(name), requires_grad=is_train) for node, name in OWNERS]
+        drop = nodes["dropout"].attrs["dropout_rate"] if is_train else 0.0
+        layers.append(Layer(*parameters, window_size, dilation, drop))
     return layers
 
 
-def _read(layers: list[Layer], window_size: int, X: Tensor) -> Tensor:
+def _nodes(model: Model[Floats2d, Floats2d]) -> list[dict[str, Model]]:
+    """The named nodes of each of spaCy's layers, the first layer first."""
+    names = ("maxout", "layernorm", "dropout")
+    nodes = zip(*([node for node in model.walk() if node.name == name] for name in names), strict=True)
+    return [dict(zip(names, of_layer, strict=True)) for of_layer in nodes]
+
+
+def _read(layers: list[Layer], X: Tensor) -> Tensor:
     for layer in layers:
-        X = layer(X, window_size)
+        X = layer(X)
     return X
 
 
-def _read_blocks(model: Model[Floats2d, Floats2d], layers: list[Layer], X: Tensor) -> Tensor:
-    context, Y = model.attrs["context"], torch.empty_like(X)
+def _read_blocks(layers: list[Layer], X: Tensor, context: int) -> Tensor:
+    Y = torch.empty_like(X)
     for start in range(0, len(X), BLOCK):
         begin, end = max(0, start - context), min(len(X), start + BLOCK)
-        read = _read(layers, model.attrs["window_size"], X[begin : end + context])
-        Y[start:end] = read[start - begin : end - begin]
+        Y[start:end] = _read(layers, X[begin : end + context])[start - begin : end - begin]
     return Y
