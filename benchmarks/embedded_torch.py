@@ -1,8 +1,10 @@
-"""The embedded model's network beside the same layers as torch modules: is what it does by hand worth it?
+"""The embedded model's network computed by thinc and by torch, station by station.
 
     python benchmarks/embedded_torch.py ../shared/corpora/MultiClinNER-es/MultiClinNER-es-dev
 
-The weights that ship, one thread, the same batches of documents, taken in turn; words per second, medians of rounds.
+The embedding that ships is thinc's, with a cache of distinct words, beside a torch module without; the CNN that ships
+is torch's, in blocks, beside spaCy's layers as thinc computes them. The weights that ship, one thread, the same batches
+of documents, taken in turn; words per second, medians of rounds.
 """
 
 # ruff: noqa: E402 (one thread must be asked for before numpy is imported)
@@ -25,37 +27,17 @@ import torch
 import typer
 from spacy.attrs import ORTH
 from spacy.tokens import Doc
-from thinc.api import Model
+from thinc.api import Model, with_array
 from torch import Tensor, nn
 from torch.nn.functional import embedding
 
 from clinner_spacy.corpora.multiclin import read_multiclin
 from clinner_spacy.models.spelling import _ngram_vectors
+from clinner_spacy.models.window_encoder import EPSILON
+from clinner_spacy.pipeline.tagger import MultiClinNER
 
 #: Documents of a batch, as the pipeline reads them; of a training step, about 1,000 words.
 READ, LEARNED = 64, 4
-
-
-class Maxout(nn.Module):
-    """thinc's maxout and layer norm; with ``window`` 1 a word is read between its neighbours, as a residual layer."""
-
-    def __init__(self, maxout: Model, norm: Model, window: int) -> None:
-        super().__init__()
-        W, self.window = maxout.get_param("W"), window
-        self.shape = W.shape[:2]
-        self.linear = nn.Linear(W.shape[2], W.shape[0] * W.shape[1])
-        self.norm = nn.LayerNorm(W.shape[0], eps=1e-8)
-        self.linear.weight.data = torch.tensor(W.reshape(-1, W.shape[2]))
-        self.linear.bias.data = torch.tensor(maxout.get_param("b").reshape(-1))
-        self.norm.weight.data = torch.tensor(norm.get_param("G"))
-        self.norm.bias.data = torch.tensor(norm.get_param("b"))
-
-    def forward(self, X: Tensor) -> Tensor:
-        if not self.window:
-            return self.norm(self.linear(X).view(-1, *self.shape).amax(-1))
-        edge = X.new_zeros(1, X.shape[1])
-        near = torch.hstack([torch.vstack([edge, X[:-1]]), X, torch.vstack([X[1:], edge])])
-        return X + self.norm(self.linear(near).view(-1, *self.shape).amax(-1))
 
 
 class Spelling(nn.Module):
@@ -66,7 +48,13 @@ class Spelling(nn.Module):
         features, mix = ours.layers
         self.hashed = [feature.layers[1] for feature in features.layers]
         self.tables = nn.ParameterList(torch.tensor(layer.get_param("E")) for layer in self.hashed)
-        self.mix = Maxout(*mix.layers[0].layers, window=0)
+        maxout, norm = mix.layers[0].layers
+        self.shape = maxout.get_param("W").shape
+        self.linear = nn.Linear(self.shape[2], self.shape[0] * self.shape[1])
+        self.norm = nn.LayerNorm(self.shape[0], eps=EPSILON)
+        self.linear.weight.data = torch.tensor(maxout.get_param("W").reshape(-1, self.shape[2]))
+        self.linear.bias.data = torch.tensor(maxout.get_param("b").reshape(-1))
+        self.norm.weight.data, self.norm.bias.data = (torch.tensor(norm.get_param(name)) for name in ("G", "b"))
         self.ngrams, self.settings = ours.get_param("ngrams"), ours.attrs["floret"]
 
     def forward(self, docs: list[Doc]) -> Tensor:
@@ -78,58 +66,33 @@ class Spelling(nn.Module):
         for column, (layer, table) in reversed(list(enumerate(zip(self.hashed, self.tables, strict=True)))):
             keys = layer.ops.hash(np.ascontiguousarray(ids[:, column]), layer.attrs["seed"]) % table.shape[0]
             found.insert(0, embedding(torch.from_numpy(keys.astype("int64")), table).sum(1))
-        return self.mix(torch.hstack(found))[torch.from_numpy(inverse)]
-
-
-class Windows(nn.Module):
-    """clinner.WindowEncoder.v1 over the documents of a batch, padded between them as there."""
-
-    def __init__(self, ours: Model) -> None:
-        super().__init__()
-        layers = ours.layers[0].layers[0].layers
-        self.depth = len(layers)
-        inner = [layer.layers[0].layers[1].layers[0].layers for layer in layers]
-        self.layers = nn.Sequential(*[Maxout(maxout, norm, window=1) for maxout, norm in inner])
-
-    def forward(self, X: Tensor, lengths: list[int]) -> Tensor:
-        pad = X.new_zeros(self.depth, X.shape[1])
-        rows = torch.vstack([part for of_doc in X.split(lengths) for part in (pad, of_doc)] + [pad])
-        return self.layers(rows)[self.places(lengths)]
-
-    def places(self, lengths: list[int]) -> Tensor:
-        """Where the documents' own words stand among the rows."""
-        starts = np.cumsum([self.depth, *[n + self.depth for n in lengths[:-1]]])
-        return torch.from_numpy(np.concatenate([np.arange(s, s + n) for s, n in zip(starts, lengths, strict=True)]))
+        mixed = self.norm(self.linear(torch.hstack(found)).view(-1, *self.shape[:2]).amax(-1))
+        return mixed[torch.from_numpy(inverse)]
 
 
 def main(corpus: Path, rounds: int = 5) -> None:
     torch.set_num_threads(1)
     nlp = spacy.blank("es")
-    component = nlp.add_pipe("multiclin_ner")
+    component: MultiClinNER = nlp.add_pipe("multiclin_ner")  # type: ignore[assignment]
     component.load()
-    ours = component.model.layers[0]
-    theirs = Spelling(ours.layers[0]), Windows(ours.layers[1])
+    embed, encode = component.model.layers[0].layers
+    embed_torch, encode_thinc = Spelling(embed), with_array(encode.layers[0].layers[0], pad=encode.attrs["pad"])
     docs = [nlp.make_doc(document.text) for document in read_multiclin(corpus)]
-    check(ours, theirs, docs[:8])
-    print(f"{sum(map(len, docs)):,} words of {len(docs)} documents; words per second, medians of {rounds} rounds")
-    row("embedding, reading", docs, READ, rounds, ours.layers[0].predict, no_grad(theirs[0]))
-    row("embedding, learning", docs, LEARNED, rounds, step(ours.layers[0]), torch_step(theirs[0]))
-    embedded = {id(doc): X for doc, X in zip(docs, ours.layers[0].predict(docs), strict=True)}
-    vectors = lambda batch: [embedded[id(doc)] for doc in batch]  # noqa: E731
-    joined = lambda batch: (torch.from_numpy(np.vstack(vectors(batch))), [len(doc) for doc in batch])  # noqa: E731
-    read, learn = ours.layers[1].predict, step(ours.layers[1])
-    row("CNN, reading", docs, READ, rounds, lambda b: read(vectors(b)), no_grad(lambda b: theirs[1](*joined(b))))
-    learned = torch_step(lambda b: theirs[1](*joined(b)), theirs[1])
-    row("CNN, learning", docs, LEARNED, rounds, lambda b: learn(vectors(b)), learned)
-
-
-def check(ours: Model, theirs: tuple[Spelling, Windows], docs: list[Doc]) -> None:
-    """Both ways must give the same vectors."""
-    lengths = [len(doc) for doc in docs]
+    vectors = embed.predict(docs)
     with torch.no_grad():
-        same = theirs[1](theirs[0](docs), lengths).numpy()
-    difference = abs(np.vstack(ours.predict(docs)) - same).max()
-    assert difference < 1e-3, difference
+        same(np.vstack(vectors[:8]), embed_torch(docs[:8]).numpy())
+    same(np.vstack(encode.predict(vectors)), np.vstack(encode_thinc.predict(vectors)))
+    print(f"{sum(map(len, docs)):,} words of {len(docs)} documents; words per second, medians of {rounds} rounds")
+    print("| | by thinc | by torch | torch is faster by |\n|---|---|---|---|")
+    row("embedding, reading", docs, READ, rounds, embed.predict, no_grad(embed_torch))
+    row("embedding, learning", docs, LEARNED, rounds, step(embed), torch_step(embed_torch))
+    row("CNN, reading", vectors, READ, rounds, encode_thinc.predict, encode.predict)
+    row("CNN, learning", vectors, LEARNED, rounds, step(encode_thinc), step(encode))
+
+
+def same(ours: np.ndarray, theirs: np.ndarray) -> None:
+    """Both ways must give the same vectors."""
+    assert np.allclose(ours, theirs, atol=1e-3), abs(ours - theirs).max()
 
 
 def no_grad(run: Callable) -> Callable:
@@ -146,29 +109,29 @@ def step(model: Model) -> Callable:
     return run
 
 
-def torch_step(run: Callable, module: nn.Module | None = None) -> Callable:
+def torch_step(module: nn.Module) -> Callable:
     """A pass forward and back by autograd."""
 
     def both(batch: list) -> None:
-        (module or run).zero_grad()
-        Y = run(batch)
+        module.zero_grad()
+        Y = module(batch)
         Y.backward(Y.detach())
 
     return both
 
 
-def row(name: str, docs: list[Doc], size: int, rounds: int, ours: Callable, theirs: Callable) -> None:
+def row(name: str, docs: list, size: int, rounds: int, by_thinc: Callable, by_torch: Callable) -> None:
     """Time both ways in turn, batch by batch in the same order, and print a line."""
     batches = [docs[n : n + size] for n in range(0, len(docs), size)]
     speeds: tuple[list[float], list[float]] = [], []
     for _ in range(rounds + 1):
-        for run, of_run in zip((ours, theirs), speeds, strict=True):
+        for run, of_run in zip((by_thinc, by_torch), speeds, strict=True):
             begin = time.perf_counter()
             for batch in batches:
                 run(batch)
             of_run.append(sum(map(len, docs)) / (time.perf_counter() - begin))
-    by_hand, torchs = (statistics.median(of_run[1:]) for of_run in speeds)  # the first round warms caches
-    print(f"| {name} | {by_hand:,.0f} | {torchs:,.0f} | {by_hand / torchs:.2f}x |")
+    thincs, torchs = (statistics.median(of_run[1:]) for of_run in speeds)  # the first round warms caches
+    print(f"| {name} | {thincs:,.0f} | {torchs:,.0f} | {torchs / thincs:.2f}x |")
 
 
 if __name__ == "__main__":

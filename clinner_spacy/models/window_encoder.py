@@ -96,8 +96,10 @@ def forward(
         with safe_in_forks(given.device):
             read.backward(xp2torch(dY))
         for nodes, layer in zip(_nodes(model), layers, strict=True):
-            for (node, name), parameter in zip(OWNERS, layer, strict=False):
-                nodes[node].inc_grad(name, torch2xp(parameter.grad, ops=ops))
+            parameters: Any = layer  # the first are tensors
+            for (node, name), parameter in zip(OWNERS, parameters, strict=False):
+                gradient: Any = torch2xp(parameter.grad, ops=ops)
+                nodes[node].inc_grad(name, gradient)
         return cast(Floats2d, torch2xp(given.grad, ops=ops))
 
     return cast(Floats2d, torch2xp(read.detach(), ops=ops)), backprop
@@ -106,9 +108,11 @@ def forward(
 def _layers(model: Model[Floats2d, Floats2d], is_train: bool) -> list[Layer]:
     window_size, layers = model.attrs["window_size"], []
     for nodes, dilation in zip(_nodes(model), model.attrs["dilations"], strict=True):
-        parameters: list[Any] = [xp2torch(nodes[node].get_param(name), requires_grad=is_train) for node, name in OWNERS]
+        W, b, gain, offset = (
+            xp2torch(nodes[node].get_param(name), requires_grad=is_train) for node, name in OWNERS
+        )
         drop = nodes["dropout"].attrs["dropout_rate"] if is_train else 0.0
-        layers.append(Layer(*parameters, window_size, dilation, drop))
+        layers.append(Layer(W, b, gain, offset, window_size, dilation, drop))
     return layers
 
 
