@@ -2,6 +2,7 @@
 
     python benchmarks/throughput.py --corpora ../shared/corpora
     python benchmarks/throughput.py --texts notes/ --only ours --only limit
+    python benchmarks/throughput.py --corpora ../shared/corpora --encoder modernbert --encoder bert
 
 Random weights of full size (12 layers, width 768, 250,002 pieces), real texts. Each contender lives in a process of its
 own; they read in turn, round after round, and medians count. Those that are slow read fewer texts of the same shuffle.
@@ -14,15 +15,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
-import multiprocessing
 import os
-import pkgutil
 import random
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -30,6 +29,8 @@ from typing import Annotated, Any
 
 import spacy
 import typer
+from stations import profile
+from workers import answer, ask, peak, worker
 
 PARTS = ("MultiClinNER-es", "MultiClinNER-es-cardio", "MultiClinNER-en")
 
@@ -51,17 +52,6 @@ CONTENDERS: dict[str, tuple[str, dict[str, Any], str]] = {
 #: Fewest texts a contender reads in a round: some of them want whole batches.
 MIN_TEXTS = 24
 
-#: Where the time of ours goes: station -> what is timed. What is called within another is taken off that.
-STATIONS = {
-    "spaCy tokenizer": "spacy.language.Language.make_doc",
-    "piece tokenizer": "clinner_spacy.encoders.pieces.PieceTokenizer.__call__",
-    "windows and batches": "clinner_spacy.models.transformer.prepare",
-    "encoder": "clinner_spacy.encoders.shim.EncoderShim.predict",
-    "heads and votes": "clinner_spacy.models.multitask.score_readings",
-    "decode": "clinner_spacy.pipeline.tagger.predictions",
-    "spans and entities": "clinner_spacy.pipeline.tagger.MultiClinNER.set_annotations",
-}
-
 
 def main(
     corpora: Annotated[Path | None, typer.Option(help="Folder with the MultiClinNER corpora; their dev parts.")] = None,
@@ -69,12 +59,25 @@ def main(
     only: Annotated[list[str] | None, typer.Option(help=f"{', '.join(CONTENDERS)}, limit, scale; repeat.")] = None,
     rounds: Annotated[int, typer.Option(min=1)] = 3,
     seconds: Annotated[float, typer.Option(help="About how long a contender reads in a round.")] = 15.0,
+    encoder: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="One task on this encoder (xlm-r-large, modernbert, eurobert, deberta-v2, bert), nothing else; repeat."
+        ),
+    ] = None,
+    count: Annotated[int, typer.Option(min=2, help="Texts a round, for --encoder.")] = 8,
     work: Annotated[Path | None, typer.Option(help="Where the weights are kept (default: nowhere).")] = None,
 ) -> None:
     found = read_texts(corpora, texts)
     wanted = only or [*CONTENDERS, "limit", "scale"]
     with tempfile.TemporaryDirectory() as scratch:
         folder = work or Path(scratch)
+        if encoder:
+            import encoders
+
+            print(f"{count} texts, {count_words(found[:count]):,} words, {os.cpu_count()} cores\n", flush=True)
+            encoders.compare(folder, found[:count], encoder, rounds, count_words)
+            return
         from contenders import build
 
         build(folder, found)
@@ -180,39 +183,6 @@ def print_limit(
 # Workers
 
 
-@contextlib.contextmanager
-def worker(target: Callable[..., None], *args: Any) -> Iterator[Connection]:
-    """A process of its own that answers what it is sent."""
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    process = context.Process(target=target, args=(*args, there), daemon=True)
-    process.start()
-    there.close()
-    try:
-        yield here
-    finally:
-        here.close()
-        process.join()
-
-
-def ask(connection: Connection, question: Any) -> Any:
-    connection.send(question)
-    return connection.recv()
-
-
-def answer(connection: Connection, reply: Callable[[Any], Any]) -> None:
-    with contextlib.suppress(EOFError):
-        while True:
-            connection.send(reply(connection.recv()))
-
-
-def peak() -> int:
-    """The most memory that this process has held, in bytes."""
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
 def serve(work: Path, name: str, connection: Connection) -> None:
     import contenders
     import torch
@@ -259,60 +229,6 @@ def serve_flop(work: Path, settings: dict[str, Any], connection: Connection) -> 
         return {"pieces": pieces, "flop": layers * a_token * size.sum(), "flop_once": layers * a_token * pieces}
 
     answer(connection, reply)
-
-
-# Where the time goes
-
-
-def profile(work: Path, texts: list[str]) -> None:
-    with worker(serve_profile, work) as connection:
-        ask(connection, texts[:64])
-        spent = ask(connection, texts[:300])
-    total = sum(spent.values())
-    print("\n| station | share |\n|---|---|")
-    for name, seconds in spent.items():
-        print(f"| {name} | {seconds / total:.1%} |")
-
-
-def serve_profile(work: Path, connection: Connection) -> None:
-    import contenders
-
-    spent: dict[str, float] = {}
-    inside: list[float] = []
-    for station, path in STATIONS.items():
-        time_calls(path, station, spent, inside)
-    nlp = contenders.pipeline_of_ours(work)
-
-    def reply(texts: list[str]) -> dict[str, float]:
-        spent.update(dict.fromkeys(STATIONS, 0.0))
-        begin = time.perf_counter()
-        for _ in nlp.pipe(texts):
-            pass
-        rest = time.perf_counter() - begin - sum(spent.values())
-        return {**spent, "the rest of nlp.pipe": rest}
-
-    answer(connection, reply)
-
-
-def time_calls(path: str, station: str, spent: dict[str, float], inside: list[float]) -> None:
-    """Add up the seconds of each call of a function, without those of timed functions that it calls."""
-    owner_path, name = path.rsplit(".", 1)
-    owner = pkgutil.resolve_name(owner_path)
-    function = getattr(owner, name)
-
-    @functools.wraps(function)
-    def timed(*args: Any, **kwargs: Any) -> Any:
-        inside.append(0.0)
-        begin = time.perf_counter()
-        try:
-            return function(*args, **kwargs)
-        finally:
-            taken = time.perf_counter() - begin
-            spent[station] = spent.get(station, 0.0) + taken - inside.pop()
-            if inside:
-                inside[-1] += taken
-
-    setattr(owner, name, timed)
 
 
 # Growth

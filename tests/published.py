@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import AutoModel
 
-from tests.tiny import TEXT, config, tokenizer
+from tests.tiny import TEXT, config, drawn, tokenizer
 
 #: More than one window of 64 pieces, with words that a byte-level tokenizer cuts into single bytes.
 LONG = "\n".join(TEXT * 3) + "\nČeský pacient: těžká dušnost, édème…"
@@ -21,7 +21,7 @@ LONG = "\n".join(TEXT * 3) + "\nČeský pacient: těžká dušnost, édème…"
 def save(path: Path, kind: str, prefix: str, heads: dict[str, Tensor], fields: dict[str, Any]) -> Path:
     """A directory with an encoder under ``prefix`` beside ``heads``, its config changed by ``fields``."""
     path.mkdir(parents=True, exist_ok=True)
-    encoder = AutoModel.from_config(config(kind))
+    encoder = drawn(AutoModel.from_config(config(kind)), torch.initial_seed())
     names = {name for name in encoder.state_dict() if not name.startswith("pooler.")}
     state = {f"{prefix}.{name}": value for name, value in encoder.state_dict().items() if name in names}
     save_file({name: value.clone() for name, value in (state | heads).items()}, path / "model.safetensors")
@@ -31,14 +31,16 @@ def save(path: Path, kind: str, prefix: str, heads: dict[str, Tensor], fields: d
 
 
 def linear(name: str, n_out: int, n_in: int = 16) -> dict[str, Tensor]:
+    """A layer whose outputs spread by 2 about small biases: on most texts some pieces have each tag."""
     return {f"{name}.weight": torch.randn(n_out, n_in) / n_in**0.5 * 2, f"{name}.bias": torch.randn(n_out) / 4}
 
 
 def crf(name: str, n_tags: int = 3) -> dict[str, Tensor]:
+    """A chain that counts beside the emissions without holding all pieces at one tag."""
     return {
-        f"{name}.start_transitions": torch.randn(n_tags),
-        f"{name}.end_transitions": torch.randn(n_tags),
-        f"{name}.transitions": torch.randn(n_tags, n_tags),
+        f"{name}.start_transitions": torch.randn(n_tags) / 2,
+        f"{name}.end_transitions": torch.randn(n_tags) / 2,
+        f"{name}.transitions": torch.randn(n_tags, n_tags) / 2,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -96,11 +97,26 @@ def config(kind: str, **extra: Any) -> Any:
     return AutoConfig.for_model(kind, **(fields | extra))
 
 
+def drawn(model: Any, seed: int = 0) -> Any:
+    """The model with weights that depend on their names and ``seed`` alone, not on how transformers initialises.
+
+    Embeddings of pieces outweigh what all pieces share, so that a random head has mentions to find.
+    """
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            chance = torch.Generator().manual_seed(seed + zlib.crc32(name.encode()))
+            values = torch.randn(weight.shape, generator=chance)
+            if weight.ndim == 1:
+                weight.copy_(values / 10 + ("norm" in name.lower() and name.endswith("weight")))
+            else:
+                weight.copy_(values * (1.0 if "embed" in name and "type" not in name else 0.25))
+    return model
+
+
 def save_encoder(path: Path, kind: str = "xlm-roberta", weights: bool = True, **extra: Any) -> Path:
     """A bare encoder's directory: config, tokenizer and, unless told otherwise, weights."""
     path.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(0)
-    model = AutoModel.from_config(config(kind, **extra))
+    model = drawn(AutoModel.from_config(config(kind, **extra)))
     if weights:
         model.save_pretrained(path)
     else:
@@ -112,9 +128,9 @@ def save_encoder(path: Path, kind: str = "xlm-roberta", weights: bool = True, **
 def save_tagger(path: Path, kind: str = "xlm-roberta", tags: tuple[str, ...] = BIO, **extra: Any) -> Path:
     """A token-classification directory."""
     path.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(0)
     named = {"id2label": dict(enumerate(tags)), "label2id": {tag: n for n, tag in enumerate(tags)}}
-    model = AutoModelForTokenClassification.from_config(config(kind, **named, **extra))
+    model = drawn(AutoModelForTokenClassification.from_config(config(kind, **named, **extra)))
+    torch.manual_seed(0)
     torch.nn.init.normal_(model.classifier.weight, std=2.0)
     model.save_pretrained(path)
     tokenizer(kind).save(str(path / "tokenizer.json"))
@@ -126,8 +142,8 @@ def save_dt4h(
 ) -> Path:
     """``path``/mtl.pt and, in ``path``/base, the config and tokenizer of its encoder."""
     save_encoder(path / "base", weights=False)
+    encoder = drawn(AutoModel.from_config(config("xlm-roberta")))
     torch.manual_seed(0)
-    encoder = AutoModel.from_config(config("xlm-roberta"))
     state = {f"encoder.{name}": value for name, value in encoder.state_dict().items()}
     for head in heads:
         state |= {f"{head}.weight": torch.randn(3, 16) / 2, f"{head}.bias": torch.tensor([4.0, 2.0, 0.0])}
@@ -140,12 +156,12 @@ def save_relations(
 ) -> Path:
     """A relation extractor's directory in the format of the medspaner models: markers for ``codes``."""
     path.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(0)
     built = tokenizer(kind)
     built.add_tokens([f"<{end}{side}:{code}>" for code in codes for side in "SO" for end in ("", "/")])
     built.save(str(path / "tokenizer.json"))
     named = {"id2label": dict(enumerate(labels)), "label2id": {label: n for n, label in enumerate(labels)}}
-    encoder = AutoModel.from_config(config(kind, vocab_size=built.get_vocab_size(), **named))
+    encoder = drawn(AutoModel.from_config(config(kind, vocab_size=built.get_vocab_size(), **named)))
+    torch.manual_seed(0)
     encoder.config.save_pretrained(path)
     state = {f"{kind.split('-')[0]}.{name}": value.clone() for name, value in encoder.state_dict().items()}
     state |= {"layer_norm.weight": torch.rand(32) + 0.5, "layer_norm.bias": torch.randn(32)}

@@ -13,6 +13,8 @@ from clinner_spacy.assertion.scopes import Scope
 from clinner_spacy.ner.decode import Prediction
 from clinner_spacy.ner.write import ANY_TASK
 
+DENIAL, DOUBT = "NEGATED_EXISTENCE", "POSSIBLE_EXISTENCE"
+
 
 def pair_cues(found: Iterable[Prediction]) -> list[Scope]:
     """Scopes out of spans labelled as cues and scopes, as a tagger finds them (NEG, NSCO, UNC, USCO).
@@ -33,17 +35,42 @@ def pair_cues(found: Iterable[Prediction]) -> list[Scope]:
     return scopes
 
 
-def join(tagged: Iterable[Scope], by_rule: Iterable[Scope], cues: Sequence[Cue]) -> list[Scope]:
-    """A tagger's scopes of negation and uncertainty, and those that rules find.
+def join(tagged: Iterable[Scope], by_rule: Iterable[Scope], cues: Sequence[Cue], lines: Sequence[int]) -> list[Scope]:
+    """A tagger's scopes of negation and uncertainty, and those that rules find; lines: the words that end a line.
 
-    Beside a tagger rules tell all of the other categories; of these two only what lies before its cue ("tumor: no",
-    "fractura?"), which running text, that taggers learn from, has little of. A tagged scope whose cue is part of a
-    pseudo-cue ("no solo") is none.
+    Beside a tagger rules tell all of the other categories. Of these two they tell what running text, that taggers learn
+    from, has little of: what lies before its cue ("tumor: no", "fractura?") and what goes over a line end (the list
+    below "Niega:"). A tagged scope whose cue is part of a pseudo-cue ("no solo") is none, and a denial that is part of a
+    longer cue of doubt ("no se descarta") is that doubt.
     """
-    pseudo_cues = [cue for cue in cues if cue.rule.direction == "PSEUDO"]
-    pseudo = {(cue.rule.category, word) for cue in pseudo_cues for word in range(cue.start, cue.end)}
-    said = [s for s in tagged if not any((s.category, word) in pseudo for word in range(s.cue_start, s.cue_end))]
-    return said + [s for s in by_rule if s.category not in TAGGED or s.end <= s.cue_start]
+    denied = _denied(cues)
+    said, wrong = [], set()
+    for scope in tagged:
+        words = range(scope.cue_start, scope.cue_end)
+        if any((scope.category, word) in denied for word in words):
+            wrong.update(words)
+        else:
+            said.append(scope)
+
+    def known(scope: Scope) -> bool:
+        place = bisect_left(lines, scope.start)
+        over_lines = place < len(lines) and lines[place] < scope.end
+        # White space at a scope's edge is cut off, so a line end may also lie between it and its cue.
+        over_lines |= 0 < place and scope.cue_end <= lines[place - 1]
+        return scope.end <= scope.cue_start or over_lines or not wrong.isdisjoint(range(scope.cue_start, scope.cue_end))
+
+    return said + [scope for scope in by_rule if scope.category not in TAGGED or known(scope)]
+
+
+def _denied(cues: Iterable[Cue]) -> set[tuple[str, int]]:
+    """Where a tagger's cue of a category is part of something else: (category, word)."""
+    denied = set()
+    for cue in cues:
+        doubt = cue.rule.category == DOUBT and cue.end - cue.start > 1
+        category = cue.rule.category if cue.rule.direction == "PSEUDO" else DENIAL if doubt else None
+        if category is not None:
+            denied.update((category, word) for word in range(cue.start, cue.end))
+    return denied
 
 
 def written_scopes(doc: Doc, key: str) -> list[Scope]:

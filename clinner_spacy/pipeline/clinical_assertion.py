@@ -17,6 +17,7 @@ from clinner_spacy.assertion.cues import CueFinder
 from clinner_spacy.assertion.lexicon import SHIPPED, Lexicon, languages, lexicon_data, parse_lexicon, read_lexicon
 from clinner_spacy.assertion.mentions import Assertion, assert_spans
 from clinner_spacy.assertion.scopes import Scope, find_scopes
+from clinner_spacy.assertion.segments import line_ends
 from clinner_spacy.assertion.tagged import join, pair_cues
 from clinner_spacy.assertion.write import group_attributes, register_extensions, write_assertions, write_scopes
 from clinner_spacy.checkpoints.published import refuse_unused
@@ -217,7 +218,7 @@ class ClinicalAssertion(Pipe):
             cues = self.finder.cues(doc)
             scopes = find_scopes(doc, cues, self.finder.section_names(doc))
             if tagged is not None:
-                scopes = join(tagged[number], scopes, cues)
+                scopes = join(tagged[number], scopes, cues, line_ends(doc))
             group = list(doc.spans.get(self.spans_key, ()))
             said = assert_spans(doc, [*group, *doc.ents], scopes)
             found.append(Found(scopes, said[: len(group)], said[len(group) :]))

@@ -20,15 +20,15 @@ nlp = spacy.blank("en")
 
 
 @cache
-def by_rules(lang: str) -> Language:
+def pipeline(lang: str, checkpoint: str | None) -> Language:
     nlp = spacy.blank(lang)
-    nlp.add_pipe("clinical_assertion", config={"checkpoint": None})
+    nlp.add_pipe("clinical_assertion", config={"checkpoint": checkpoint})
     return nlp
 
 
-def check(lang: str, text: str) -> None:
+def check(lang: str, text: str, checkpoint: str | None = None) -> None:
     case = parse({"lang": lang, "kind": "", "part": "", "text": text})
-    nlp = by_rules(lang)
+    nlp = pipeline(lang, checkpoint)
     doc = nlp(with_mentions(case, nlp))
     said = [
         (span.text, {name for name in ("negated", "uncertain", "family") if span._.get(f"is_{name}")})
@@ -69,6 +69,14 @@ def check(lang: str, text: str) -> None:
         ("nl", "[pneumonie|uncertain] is niet uitgesloten"),
         ("sv", "kan inte utesluta [pneumoni|uncertain]"),
         ("cs", "nelze vyloučit [pneumonii|uncertain]"),
+        # A denial that is denied affirms, and so does doubt.
+        ("es", "no niega [consumo de alcohol]; no hay duda de [sepsis]"),
+        ("en", "does not deny [alcohol abuse]; no doubt about [sepsis]"),
+        ("it", "non nega [abuso di alcol]; nessun dubbio su [sepsi]"),
+        ("ro", "nu neagă [consum de alcool]; fără îndoială [sepsis]"),
+        ("nl", "ontkent niet [alcoholmisbruik]; geen twijfel over [sepsis]"),
+        ("sv", "förnekar inte [alkoholmissbruk]; utan tvekan [sepsis]"),
+        ("cs", "nepopírá [abúzus alkoholu]; bez pochyb [sepse]"),
         # Cues after the mention.
         ("es", "[Fiebre|negated]: no\n[Tos]: sí"),
         ("en", "[Fever|negated]: no\n[Cough]: yes"),
@@ -92,6 +100,26 @@ def check(lang: str, text: str) -> None:
 )
 def test_what_is_said(lang: str, text: str) -> None:
     check(lang, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[Ausencia de fiebre|negated]; [afebril]",
+        "Paciente sin [fiebre|negated], [tos|negated] ni [disnea|negated].",
+        "No solo [fiebre], sino también [tos].",
+        "No se puede descartar [neumonía|uncertain].",
+        "No se descarta [neumonía|uncertain].",
+        "Nunca ha negado [dolor].",
+        "No hay duda de [apendicitis].",
+        "[Fiebre|negated]: no\n[Tos]: sí",
+        "Niega:\n- [dolor|negated]\n- [disnea|negated]\n\n[Edema]",
+        "Acude sin\n[fiebre|negated]",
+        "Padre sin [asma|family negated]",
+    ],
+)
+def test_the_same_by_the_embedded_tagger(text: str) -> None:
+    check("es", text, "embedded")
 
 
 def doc_of(n_words: int) -> Doc:

@@ -8,7 +8,7 @@ from clinner_spacy.assertion.scopes import Scope
 from clinner_spacy.assertion.tagged import join, pair_cues
 from clinner_spacy.ner.decode import Prediction
 
-NEGATED, FAMILY = "NEGATED_EXISTENCE", "FAMILY"
+NEGATED, UNCERTAIN, FAMILY = "NEGATED_EXISTENCE", "POSSIBLE_EXISTENCE", "FAMILY"
 
 
 def pairs(*found: tuple[int, int, str]) -> list[tuple[int, int, int, int]]:
@@ -33,6 +33,18 @@ def test_tagger_and_rules_together() -> None:
     before = Scope(NEGATED, 8, 10, 10, 12, 1.0)
     family = Scope(FAMILY, 1, 3, 0, 1, 1.0)
     pseudo = Cue(0, 2, Rule("no solo", NEGATED, "PSEUDO"))
-    assert join(tagged, [after, before, family], []) == [*tagged, before, family]
-    assert join(tagged, [], [pseudo]) == tagged[1:]
-    assert join(tagged, [], [Cue(0, 2, Rule("x", FAMILY, "PSEUDO"))]) == tagged
+    assert join(tagged, [after, before, family], [], []) == [*tagged, before, family]
+    assert join(tagged, [], [pseudo], []) == tagged[1:]
+    assert join(tagged, [], [Cue(0, 2, Rule("x", FAMILY, "PSEUDO"))], []) == tagged
+
+
+def test_rules_tell_what_goes_over_a_line_end() -> None:
+    inside, over, below = (Scope(NEGATED, *words, 0, 1, 1.0) for words in ((1, 3), (1, 6), (5, 6)))
+    assert join([], [inside, over, below], [], lines=[4]) == [over, below]
+
+
+def test_a_longer_cue_of_doubt_is_no_denial() -> None:
+    tagged = [Scope(NEGATED, 3, 5, 0, 1, 0.9), Scope(NEGATED, 8, 9, 7, 8, 0.9)]
+    doubt, other = (Scope(UNCERTAIN, *words, 1.0) for words in ((3, 5, 0, 3), (8, 9, 6, 7)))
+    cues = [Cue(0, 3, Rule("no se descarta", UNCERTAIN, "FORWARD")), Cue(6, 7, Rule("posible", UNCERTAIN, "FORWARD"))]
+    assert join(tagged, [doubt, other], cues, []) == [tagged[1], doubt]
