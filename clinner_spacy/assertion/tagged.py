@@ -40,8 +40,8 @@ def join(tagged: Iterable[Scope], by_rule: Iterable[Scope], cues: Sequence[Cue],
 
     Beside a tagger rules tell all of the other categories. Of these two they tell what running text, that taggers learn
     from, has little of: what lies before its cue ("tumor: no", "fractura?") and what goes over a line end (the list
-    below "Niega:"). A tagged scope whose cue is part of a pseudo-cue ("no solo") is none, and a denial that is part of a
-    longer cue of doubt ("no se descarta") is that doubt.
+    below "Niega:"). A tagged scope whose cue is part of a pseudo-cue ("no solo") is none, and a denial that is part of
+    a longer cue of doubt ("no se descarta") is that doubt.
     """
     denied = _denied(cues)
     said, wrong = [], set()
@@ -56,7 +56,7 @@ def join(tagged: Iterable[Scope], by_rule: Iterable[Scope], cues: Sequence[Cue],
         place = bisect_left(lines, scope.start)
         over_lines = place < len(lines) and lines[place] < scope.end
         # White space at a scope's edge is cut off, so a line end may also lie between it and its cue.
-        over_lines |= 0 < place and scope.cue_end <= lines[place - 1]
+        over_lines |= place > 0 and scope.cue_end <= lines[place - 1]
         return scope.end <= scope.cue_start or over_lines or not wrong.isdisjoint(range(scope.cue_start, scope.cue_end))
 
     return said + [scope for scope in by_rule if scope.category not in TAGGED or known(scope)]

@@ -22,7 +22,7 @@ from spacy.training import Example
 HEADINGS = Path(__file__).parent / "headings.json"
 
 
-class Words(NamedTuple):
+class AnnotatedWords(NamedTuple):
     """A document as lists: words, whether a space follows each, and each task's spans as (start, end, label)."""
 
     words: list[str]
@@ -30,7 +30,7 @@ class Words(NamedTuple):
     spans: dict[str, list[tuple[int, int, str]]]
 
 
-Change = Callable[[Words, random.Random], Words]
+Change = Callable[[AnnotatedWords, random.Random], AnnotatedWords]
 
 
 def create_hospital_augmenter(share: float = 0.5, seed: int = 0) -> Callable[[Language, Example], Iterator[Example]]:
@@ -51,12 +51,12 @@ def create_hospital_augmenter(share: float = 0.5, seed: int = 0) -> Callable[[La
     return augment
 
 
-def from_gold(doc: Doc) -> Words:
+def from_gold(doc: Doc) -> AnnotatedWords:
     spans = {task: [(s.start, s.end, s.label_) for s in group] for task, group in doc.spans.items()}
-    return Words([token.text for token in doc], [bool(token.whitespace_) for token in doc], spans)
+    return AnnotatedWords([token.text for token in doc], [bool(token.whitespace_) for token in doc], spans)
 
 
-def to_example(nlp: Language, text: Words) -> Example:
+def to_example(nlp: Language, text: AnnotatedWords) -> Example:
     gold = Doc(nlp.vocab, words=text.words, spaces=text.spaces)
     for task, spans in text.spans.items():
         group = [Span(gold, start, end, label=label) for start, end, label in spans]
@@ -67,7 +67,7 @@ def to_example(nlp: Language, text: Words) -> Example:
 # Words changed one by one
 
 
-def recased(text: Words, rng: random.Random) -> Words:
+def recased(text: AnnotatedWords, rng: random.Random) -> AnnotatedWords:
     """In capitals (most often), in capitals without accents, or in lower case: all of it or a part."""
     change = rng.choice([str.upper, str.upper, lambda word: bare(word).upper(), str.lower])
     n = len(text.words)
@@ -76,11 +76,11 @@ def recased(text: Words, rng: random.Random) -> Words:
     return text._replace(words=changed)
 
 
-def unaccented(text: Words, rng: random.Random) -> Words:
+def unaccented(text: AnnotatedWords, rng: random.Random) -> AnnotatedWords:
     return text._replace(words=[bare(word) for word in text.words])
 
 
-def mistyped(text: Words, rng: random.Random) -> Words:
+def mistyped(text: AnnotatedWords, rng: random.Random) -> AnnotatedWords:
     """Up to 5 % of the words with one letter lost, doubled, exchanged with the next or replaced by another of it."""
     rate = rng.uniform(0.01, 0.05)
     return text._replace(words=[typo(word, rng) if rng.random() < rate else word for word in text.words])
@@ -103,7 +103,7 @@ def typo(word: str, rng: random.Random) -> str:
 # Words put in
 
 
-def wrapped(text: Words, rng: random.Random) -> Words:
+def wrapped(text: AnnotatedWords, rng: random.Random) -> AnnotatedWords:
     """Lines broken at a fixed width, as old systems store notes: a break in place of a space."""
     width, column = rng.randint(50, 100), 0
     breaks = []
@@ -116,7 +116,7 @@ def wrapped(text: Words, rng: random.Random) -> Words:
     return put_in(text._replace(spaces=spaces), [(at, [("\n", False)]) for at in breaks])
 
 
-def with_lines(text: Words, rng: random.Random) -> Words:
+def with_lines(text: AnnotatedWords, rng: random.Random) -> AnnotatedWords:
     """Some lines of a template between sentences: headings, names, and mentions of the document that are denied."""
     tables = lines()
     places = between_sentences(text)
@@ -130,7 +130,7 @@ def with_lines(text: Words, rng: random.Random) -> Words:
     return denied(changed, rng, tables["negations"])
 
 
-def denied(text: Words, rng: random.Random, cues: Sequence[str]) -> Words:
+def denied(text: AnnotatedWords, rng: random.Random, cues: Sequence[str]) -> AnnotatedWords:
     """A line at the end that repeats some of the document's mentions after a cue, as "Niega fiebre"."""
     mentions = [(s, e) for task in ("symptom", "disease") for s, e, _ in text.spans.get(task, ()) if e - s < 6]
     words, spaces = list(text.words), list(text.spaces)
@@ -144,7 +144,7 @@ def denied(text: Words, rng: random.Random, cues: Sequence[str]) -> Words:
             spans[task] += [(s + shift, e + shift, label) for s, e, label in found if start <= s and e <= end]
         words += [*text.words[start:end], "."]
         spaces += [*text.spaces[start : end - 1], False, False]
-    return Words(words, spaces, spans)
+    return AnnotatedWords(words, spaces, spans)
 
 
 def line(text: str, rng: random.Random, mark: str | None = None) -> list[tuple[str, bool]]:
@@ -155,14 +155,14 @@ def line(text: str, rng: random.Random, mark: str | None = None) -> list[tuple[s
     return [("\n", False), *((word, True) for word in words[:-1]), (words[-1], False), ("\n", False)]
 
 
-def between_sentences(text: Words) -> list[int]:
+def between_sentences(text: AnnotatedWords) -> list[int]:
     """Where a line may be put in: before the first word, and after a full stop or a line break outside of any span."""
     inside = {i for spans in text.spans.values() for start, end, _ in spans for i in range(start + 1, end)}
     ends = [i + 1 for i, word in enumerate(text.words[:-1]) if word == "." or "\n" in word]
     return [0, *(at for at in ends if at not in inside)]
 
 
-def put_in(text: Words, added: Sequence[tuple[int, list[tuple[str, bool]]]]) -> Words:
+def put_in(text: AnnotatedWords, added: Sequence[tuple[int, list[tuple[str, bool]]]]) -> AnnotatedWords:
     """Put words in before the given ones; spans move along, and one that holds such a place grows."""
     before: dict[int, list[tuple[str, bool]]] = {}
     for at, new in added:
@@ -178,7 +178,7 @@ def put_in(text: Words, added: Sequence[tuple[int, list[tuple[str, bool]]]]) -> 
         words.append(word)
         spaces.append(space)
     spans = {task: [(moved[s], moved[e - 1] + 1, label) for s, e, label in found] for task, found in text.spans.items()}
-    return Words(words, spaces, spans)
+    return AnnotatedWords(words, spaces, spans)
 
 
 @cache
@@ -191,6 +191,6 @@ CHANGES: list[tuple[Change, float]] = [
     (with_lines, 0.5),
     (mistyped, 0.3),
     (wrapped, 0.3),
-    (unaccented, 0.2),
-    (recased, 0.35),
+    (unaccented, 0.3),
+    (recased, 0.45),
 ]

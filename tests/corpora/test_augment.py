@@ -12,7 +12,7 @@ from spacy.training import Example
 
 from clinner_spacy.corpora.augment import (
     CHANGES,
-    Words,
+    AnnotatedWords,
     bare,
     create_hospital_augmenter,
     from_gold,
@@ -28,17 +28,17 @@ WORD = st.sampled_from(["dolor", "torácico", ".", "\n", "fiebre", "HTA", ",", "
 
 
 @st.composite
-def gold_texts(draw) -> Words:
+def gold_texts(draw) -> AnnotatedWords:
     words = draw(st.lists(WORD, min_size=1, max_size=60))
     spaces = [draw(st.booleans()) and word != "\n" for word in words]
     spans: dict[str, list[tuple[int, int, str]]] = {"drug": []}
     for task in ("disease", "symptom"):
         starts = draw(st.lists(st.integers(0, len(words) - 1), max_size=4, unique=True))
         spans[task] = [(start, min(len(words), start + draw(st.integers(1, 4))), task.upper()) for start in starts]
-    return Words(words, spaces, spans)
+    return AnnotatedWords(words, spaces, spans)
 
 
-def covered(text: Words, task: str) -> list[str]:
+def covered(text: AnnotatedWords, task: str) -> list[str]:
     """The words of each span, line breaks that were put in aside."""
     return [" ".join(w for w in text.words[s:e] if w != "\n") for s, e, _ in text.spans[task]]
 
