@@ -102,7 +102,7 @@ class SavedPipe(TrainablePipe):
 
     def _remember(self, docs: Iterable[Doc]) -> None:
         """Outside a memory zone, the vocabulary keeps the words of what is read."""
-        if not self.keeps_words and not self.vocab.in_memory_zone:
+        if not self.keeps_words and not self.vocab.in_memory_zone:  # type: ignore[attr-defined]  # not in its stub
             self.keeps_words = any(map(len, docs))
 
     def update(
