@@ -1,4 +1,5 @@
 """The one error users meet: a sentence that names the file or setting, what was found and what to do."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -7,6 +8,10 @@ from difflib import get_close_matches
 
 class ClinnerError(ValueError):
     """Bad input or configuration; its message is one sentence for the user and never holds a patient's text."""
+
+
+class WordsWarning(UserWarning):
+    """Words of texts are about to be written with a pipeline."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import srsly
 import typer
 
-from clinner_spacy.errors import ClinnerError
+from clinner_spacy.errors import ClinnerError, WordsWarning
 
 if TYPE_CHECKING:
     from thinc.api import Config
@@ -55,7 +56,9 @@ def train_command(
     planned = plan(config, parse_settings(settings or []), epochs)
     output.mkdir(parents=True, exist_ok=True)
     planned.to_disk(output / "config.cfg")
-    train(output / "config.cfg", output, use_gpu=gpu_id)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", WordsWarning)  # they are taken out below
+        train(output / "config.cfg", output, use_gpu=gpu_id)
     for name in ("model-best", "model-last"):
         forget_words(output / name)
     check_score(output / "model-best")

@@ -166,11 +166,13 @@ def write_brat(folder: Path | str, documents: Iterable[Document]) -> int:
 
     A mention that crosses a line end becomes discontinuous there, as brat has it; ids are kept where they are brat's
     and unique; a space in a label, where brat's ends, becomes ``_``. The folder appears whole or not at all. Raises
-    ClinnerError when it exists and is not empty, cannot be written, or two documents have one name.
+    ClinnerError when it exists and is not empty, cannot be written, two documents have one name, or two labels would.
     """
     count = 0
+    meant: dict[str, str] = {}  # brat's spelling -> the label
     with making_folder(folder) as building:
         for document in documents:
+            _check_labels(document, meant)
             _write(building, document)
             count += 1
     return count
@@ -211,6 +213,15 @@ def _standoff(document: Document) -> str:
         head, tail = new_id[relation.head], new_id[relation.tail]
         lines.append(f"R{number}\t{_label(relation.label)} Arg1:{head} Arg2:{tail}\t")
     return "".join(line + "\n" for line in lines)
+
+
+def _check_labels(document: Document, meant: dict[str, str]) -> None:
+    """Raise ClinnerError for a label that brat would spell as one before; those of this document are added."""
+    mentions = [mention.label for group in document.mentions.values() for mention in group]
+    for label in (*mentions, *(relation.label for relation in document.relations or ())):
+        other = meant.setdefault(_label(label), label)
+        if other != label:
+            raise ClinnerError(f"Labels {other!r} and {label!r} are both {_label(label)} in brat; rename one.")
 
 
 def _label(label: str) -> str:

@@ -19,7 +19,7 @@ from clinner_spacy.corpora.labels import NO_TASK, into_tasks, rename_labels
 from clinner_spacy.corpora.text import document_name, read_text
 from clinner_spacy.corpora.tsv import END
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.ner.schemes import scheme_of, spans_of
+from clinner_spacy.ner.schemes import bare_tags, scheme_of, spans_of
 
 SUFFIXES = (".conll", ".iob", ".bio", ".bioes", ".tsv", ".txt", ".csv")
 #: A jump between two tokens that no text makes; it would be filled with as many spaces.
@@ -34,6 +34,7 @@ class _Token(NamedTuple):
     sentence: int
     document: int
     line: int
+    columns: int = 0  # of a file whose rows may differ
 
 
 def read_conll(
@@ -72,13 +73,27 @@ def _read(path: Path) -> list[Document]:
     if not tokens:
         raise ClinnerError(f"{path} holds no tokens.")
     try:
-        scheme = scheme_of({token.tag for token in tokens})
+        tags = {token.tag for token in tokens}
+        scheme = scheme_of(tags)
     except ClinnerError as error:
         raise ClinnerError(f"{path}: {error}") from error
+    if bare_tags(tags):
+        _check_columns(tokens, path)
     groups = [list(group) for _, group in groupby(tokens, key=lambda token: token.document)]
     stem = document_name(Path(path.name))
     names = [stem] if len(groups) == 1 else [f"{stem}-{n}" for n in range(1, len(groups) + 1)]
     return [_document(name, group, scheme, path) for name, group in zip(names, groups, strict=True)]
+
+
+def _check_columns(tokens: list[_Token], path: Path) -> None:
+    """Raise ClinnerError if rows differ in their number of columns: any text has a last word a line, and one without
+    prefixes looks like a tag."""
+    for token in tokens:
+        if token.columns != tokens[0].columns:
+            raise ClinnerError(
+                f"{path}, line {token.line}: {token.columns} columns where line {tokens[0].line} has "
+                f"{tokens[0].columns}; is this no text? Tags without prefixes need rows of one length."
+            )
 
 
 def _csv_tokens(lines: list[str], path: Path) -> Iterator[_Token]:
@@ -119,7 +134,8 @@ def _column_tokens(lines: list[str], path: Path) -> Iterator[_Token]:
         elif len(cells) < 2:
             raise ClinnerError(f"{path}, line {number}: a token without a tag (columns: token, tag, start, end).")
         else:
-            yield _token(cells[:4] if has_offsets else [cells[0], cells[-1]], sentence, document, path, number)
+            token = _token(cells[:4] if has_offsets else [cells[0], cells[-1]], sentence, document, path, number)
+            yield token._replace(columns=len(cells))
 
 
 def _is_comment(line: str, separator: str | None) -> bool:

@@ -132,8 +132,14 @@ def to_doc(document: Document, nlp: Language, *, report: Report | None = None, s
     from its first to its last fragment, since a span is what spaCy can hold. Notes go to ``attrs["notes"]`` of the
     group, attributes to ``attrs["negated"]`` and its like, 1.0 or 0.0 a span. Where relations were looked for, all
     mentions also stand in ``doc.spans[spans_key]`` and ``doc._.relations`` points there by index. ``report`` counts
-    what changed. Raises ClinnerError for an offset outside the text.
+    what changed. Raises ClinnerError for an offset outside the text and for a task named as ``spans_key``, the group
+    where components write.
     """
+    if spans_key in document.mentions:
+        raise ClinnerError(
+            f"A label or task {spans_key} would have the name of the span group where components write; rename it, as "
+            f"--labels {spans_key.upper()}=OTHER, or put all labels into one task, as --task all."
+        )
     report = report if report is not None else Report()
     doc = nlp.tokenizer(document.text)  # not make_doc: its length limit is the parser's, not ours
     doc.user_data[NAME_KEY] = document.name

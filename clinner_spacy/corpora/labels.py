@@ -11,9 +11,6 @@ from clinner_spacy.errors import ClinnerError, nearest
 #: The one key of ``Document.mentions`` in documents whose source knows labels, but no tasks.
 NO_TASK = ""
 
-#: The span group of all tasks' mentions, unless a component is told otherwise.
-SPANS_KEY = "sc"
-
 
 def rename_labels(
     documents: Sequence[Document],
@@ -60,11 +57,6 @@ def into_tasks(documents: Sequence[Document], task: str | None) -> Iterator[Docu
     tasks = sorted({task_of(label, task) for label in found})
     if task is not None:
         tasks = [task]
-    if SPANS_KEY in tasks:
-        raise ClinnerError(
-            f"A label or task {SPANS_KEY} would have the name of the span group where components write; rename it, as "
-            f"--labels {SPANS_KEY.upper()}=OTHER, or put all labels into one task, as --task all."
-        )
     for document in documents:
         if NO_TASK in document.mentions:
             sorted_in: dict[str, list[Mention]] = {name: [] for name in tasks}

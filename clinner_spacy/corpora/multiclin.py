@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from clinner_spacy.corpora.document import Document, Mention, Report
-from clinner_spacy.corpora.labels import SPANS_KEY
 from clinner_spacy.corpora.text import read_text
 from clinner_spacy.corpora.tsv import TsvRow, read_tsv, write_multiclin_tsv
 from clinner_spacy.errors import ClinnerError
@@ -48,10 +47,7 @@ def _task_folders(path: Path) -> dict[str, Path]:
         splits = [s.name for s in sorted(path.iterdir()) if s.is_dir() and any(map(_is_task, s.iterdir()))]
         advice = f"give one of its splits: {', '.join(splits)}" if splits else "none lies in it"
         raise ClinnerError(f"{path} is not a split with a folder a task, each with txt/ and tsv/: {advice}.")
-    tasks = {_task_name(folder.resolve()): folder for folder in folders}
-    if SPANS_KEY in tasks:
-        raise ClinnerError(f"{tasks[SPANS_KEY]}: task {SPANS_KEY} has the name of components' span group; rename it.")
-    return tasks
+    return {_task_name(folder.resolve()): folder for folder in folders}
 
 
 def _is_task(folder: Path) -> bool:

@@ -29,14 +29,19 @@ Reader = Callable[[Language], Iterator[Example]]
 Augmenter = Callable[[Language, Example], Iterator[Example]]
 
 
-def create_multiclin_reader(paths: list[str], tasks: list[str] | None = None, limit: int = 0) -> Reader:
-    """Splits in the MultiClinNER layout, one after the other; ``tasks`` chooses among what each has (default: all)."""
+def create_multiclin_reader(
+    paths: list[str], tasks: list[str] | None = None, spans_key: str = "sc", limit: int = 0
+) -> Reader:
+    """Splits in the MultiClinNER layout, one after the other; ``tasks`` chooses among what each has (default: all).
+
+    spans_key: that of the component, whose name no task may have.
+    """
 
     def read(report: Report) -> Iterator[Document]:
         for path, chosen in _choose(paths, tasks).items():
             yield from read_multiclin(path, tasks=chosen, report=report)
 
-    return _reader(read, limit)
+    return _reader(read, limit, spans_key)
 
 
 def create_brat_reader(
@@ -50,7 +55,7 @@ def create_brat_reader(
 ) -> Reader:
     """Folders of brat standoff; options as in :func:`clinner_spacy.corpora.brat.read_brat`.
 
-    spans_key: where the spans stand that relations point to; "clinical_relations" has a setting of that name, too.
+    spans_key: that of the component, where the spans stand that relations point to; no task may have its name.
     """
     read = partial(read_brat, labels=labels, only=only, task=task, relations=relations)
     return _reader(_each(paths, read), limit, spans_key)
@@ -61,11 +66,14 @@ def create_conll_reader(
     labels: dict[str, str] | None = None,
     only: list[str] | None = None,
     task: str | None = None,
+    spans_key: str = "sc",
     limit: int = 0,
 ) -> Reader:
-    """CoNLL or CSV files, or folders of them; options as in :func:`clinner_spacy.corpora.conll.read_conll`."""
+    """CoNLL or CSV files, or folders of them; options as in :func:`clinner_spacy.corpora.conll.read_conll`.
 
-    return _reader(_each(paths, partial(read_conll, labels=labels, only=only, task=task)), limit)
+    spans_key: that of the component, whose name no task may have.
+    """
+    return _reader(_each(paths, partial(read_conll, labels=labels, only=only, task=task)), limit, spans_key)
 
 
 def create_docbin_reader(paths: list[str], limit: int = 0, augmenter: Augmenter | None = None) -> Reader:
@@ -100,7 +108,7 @@ def _choose(paths: list[str], tasks: list[str] | None) -> dict[str, list[str]]:
     return {path: found for path, found in chosen.items() if found}
 
 
-def _reader(read: Callable[[Report], Iterable[Document]], limit: int, spans_key: str = "sc") -> Reader:
+def _reader(read: Callable[[Report], Iterable[Document]], limit: int, spans_key: str) -> Reader:
     """Examples of at most ``limit`` documents (0: all)."""
     told = False
 

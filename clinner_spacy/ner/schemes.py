@@ -18,10 +18,8 @@ def scheme_of(tags: Collection[str]) -> str:
     in square or angle brackets (``[PAD]``) count as ``O``. Raises ClinnerError when the tags fit no scheme; it does
     not show them, since they may be words of a text whose columns are mixed up.
     """
-    inside = sorted(tag for tag in tags if not _is_outside(tag))
-    split = [_split(tag) for tag in inside]
-    bare = [tag for tag, (prefix, _) in zip(inside, split, strict=True) if not prefix]
-    prefixes = {prefix for prefix, _ in split if prefix}
+    bare = bare_tags(tags)
+    prefixes = {_split(tag)[0] for tag in tags if not _is_outside(tag)} - {""}
     if bare:
         if (
             prefixes
@@ -40,6 +38,11 @@ def scheme_of(tags: Collection[str]) -> str:
             return scheme
     mixed = "".join(sorted(prefixes))
     raise ClinnerError(f"The tags mix the prefixes {mixed} of several schemes ({', '.join(PREFIXES)}); use one.")
+
+
+def bare_tags(tags: Collection[str]) -> list[str]:
+    """The tags that are labels without a prefix."""
+    return sorted(tag for tag in tags if not _is_outside(tag) and not _split(tag)[0])
 
 
 def spans_of(tags: Sequence[str], scheme: str) -> list[tuple[int, int, str]]:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
-from thinc.api import Model, Optimizer, set_dropout_rate
+from thinc.api import Model
 from thinc.types import Floats2d
 
 from clinner_spacy.checkpoints.pipeline_dir import about_and_settings, strings
@@ -22,7 +22,7 @@ from clinner_spacy.corpora.extension import set_relations_extension
 from clinner_spacy.encoders.settings import EncoderSettings, Precision
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.pipeline.marks import read_marks_alike
-from clinner_spacy.pipeline.saved import MAX_WORDS, SavedPipe, by_words
+from clinner_spacy.pipeline.saved import SavedPipe
 from clinner_spacy.relations.candidates import Candidates, Limits, WordSpan, asked_limits, find_candidates
 from clinner_spacy.relations.decode import best_relations
 from clinner_spacy.relations.gold import count_types, gold_candidates, gold_pairs, gold_spans, log_unreachable
@@ -195,7 +195,7 @@ class ClinicalRelations(SavedPipe):
         self.load()
         labels, null, limits, left = self.cfg["labels"], self.cfg["null"], self.limits, iter(spans)
         found: list[list[dict[str, Any]]] = []
-        for batch in by_words(docs, MAX_WORDS):
+        for batch in self._batches(docs):
             candidates = [find_candidates(doc, next(left), limits) for doc in batch]
             logits = np.zeros((0, len(labels)))
             if with_pairs := [c for c in candidates if len(c.heads)]:
@@ -238,32 +238,16 @@ class ClinicalRelations(SavedPipe):
             sample = [gold_candidates(eg, self.spans_key, self.limits) for eg in islice(get_examples(), 10)]
             self.model.initialize(X=[c for c in sample if c is not None and len(c.doc)] or None)
 
-    def update(
-        self,
-        examples: Iterable[Example],
-        *,
-        drop: float = 0.0,
-        sgd: Optimizer | None = None,
-        losses: dict[str, float] | None = None,
-    ) -> dict[str, float]:
-        """Learn from a batch, between gold spans; a document without the span group was not annotated."""
-        losses = {} if losses is None else losses
-        losses.setdefault(self.name, 0.0)
-        examples = list(examples)
-        validate_examples(examples, "ClinicalRelations.update")
-        self.load()
+    def _learn(self, examples: list[Example]) -> float | None:
+        """Between gold spans; a document without the span group was not annotated."""
         X, targets, weights = zip(*map(self._training_pairs, examples), strict=True) if examples else ((), (), ())
         if not any(len(c.doc) for c in X):
-            return losses
-        set_dropout_rate(self.model, drop)
+            return None
         scores, backprop = self.model.begin_update(list(X))
         ops = self.model.ops
         loss, gradient = pair_loss(ops.to_numpy(scores), np.concatenate(targets), np.concatenate(weights))
         backprop(ops.asarray2f(gradient))
-        if sgd not in (None, False):
-            self.finish_update(sgd)
-        losses[self.name] += loss
-        return losses
+        return loss
 
     def _training_pairs(self, example: Example) -> TrainingPairs:
         null = self.cfg["null"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -10,13 +11,14 @@ from typing import Any, Self
 import srsly
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
+from spacy.training import Example, validate_examples
 from spacy.vocab import Vocab
-from thinc.api import Model
+from thinc.api import Model, Optimizer, set_dropout_rate
 
 from clinner_spacy.checkpoints.pipeline_dir import read_bytes, read_cfg
 from clinner_spacy.checkpoints.published import rebuild
 from clinner_spacy.encoders.settings import DEFAULTS
-from clinner_spacy.errors import ClinnerError
+from clinner_spacy.errors import ClinnerError, WordsWarning
 from clinner_spacy.files import replacing
 from clinner_spacy.first_use import first_use
 from clinner_spacy.models.weights import model_from_bytes, model_to_bytes
@@ -57,6 +59,7 @@ class SavedPipe(TrainablePipe):
         self.threshold = threshold
         self.configured = self._fixed() | {"threshold": threshold}
         self.meta: dict[str, Any] = {}  # of the pipeline; the factory sets it
+        self.keeps_words = False  # whether texts were read whose words are now in the vocabulary
 
     @property
     def threshold(self) -> Any:
@@ -91,8 +94,46 @@ class SavedPipe(TrainablePipe):
                 )
             self._read(self.checkpoint)
 
+    def _batches(self, docs: Iterable[Doc]) -> Iterator[list[Doc]]:
+        """Documents that are read now, in batches of up to ``MAX_WORDS`` words."""
+        for batch in by_words(docs, MAX_WORDS):
+            self._remember(batch)
+            yield batch
+
+    def _remember(self, docs: Iterable[Doc]) -> None:
+        """Outside a memory zone, the vocabulary keeps the words of what is read."""
+        if not self.keeps_words and not self.vocab.in_memory_zone:  # type: ignore[attr-defined]  # not in its stub
+            self.keeps_words = any(map(len, docs))
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
+        """Learn from a batch; a document whose reference says nothing of what is learned here is left out of it."""
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, f"{type(self).__name__}.update")
+        self._remember(example.predicted for example in examples)
+        self.load()
+        set_dropout_rate(self.model, drop)
+        loss = self._learn(examples)
+        if loss is not None:
+            losses[self.name] += loss
+            if sgd not in (None, False):
+                self.finish_update(sgd)
+        return losses
+
     def to_disk(self, path: str | Path, *, exclude: Sequence[str] = ()) -> None:
-        """Write ``cfg`` and ``model.safetensors`` into the directory ``path``."""
+        """Write ``cfg`` and ``model.safetensors`` into the directory ``path``.
+
+        Warns if texts were read outside a memory zone: then spaCy writes their words beside.
+        """
+        self._warn_of_words()
         self.load()
         path = Path(path)
         path.mkdir(parents=True, exist_ok=True)
@@ -111,7 +152,8 @@ class SavedPipe(TrainablePipe):
         return self._restore(cfg, None if "model" in exclude else read_bytes(weights), str(weights))
 
     def to_bytes(self, *, exclude: Sequence[str] = ()) -> bytes:
-        """What :meth:`to_disk` writes, as one message."""
+        """What :meth:`to_disk` writes, as one message. Warns as it does."""
+        self._warn_of_words()
         self.load()
         state: dict[str, Any] = {} if "cfg" in exclude else {"cfg": self._state()}
         if "model" not in exclude:
@@ -128,6 +170,15 @@ class SavedPipe(TrainablePipe):
         except Exception as error:  # what is in the message may break anything
             raise ClinnerError(f"{source} is damaged ({type(error).__name__}); serialize it again.") from error
         return self._restore(cfg, weights, source)
+
+    def _warn_of_words(self) -> None:
+        if self.keeps_words:
+            warnings.warn(
+                "This pipeline has read texts, and spaCy saves every word that it read with the vocabulary, names of "
+                "patients too; run `multiclin forget` on what is saved, or read in a memory zone (docs/privacy.md).",
+                WordsWarning,
+                stacklevel=3,
+            )
 
     def _state(self) -> dict[str, Any]:
         return self.cfg | {
@@ -197,6 +248,10 @@ class SavedPipe(TrainablePipe):
 
     def _read(self, checkpoint: Any) -> None:
         """Take what a checkpoint holds."""
+        raise NotImplementedError
+
+    def _learn(self, examples: list[Example]) -> float | None:
+        """Add to the model's gradients what a batch says; its loss, or None if nothing is to be learned from it."""
         raise NotImplementedError
 
     def _checked(self, cfg: Any) -> dict[str, Any]:

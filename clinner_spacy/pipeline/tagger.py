@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
-from thinc.api import Model, Optimizer, set_dropout_rate
+from thinc.api import Model
 from thinc.types import Floats2d
 
 from clinner_spacy.checkpoints import Loaded, known_tasks, load_checkpoint
@@ -26,7 +26,7 @@ from clinner_spacy.ner.loss import tagging_loss
 from clinner_spacy.ner.tagset import TagSet
 from clinner_spacy.ner.threshold import Threshold, check_labels, checked_threshold
 from clinner_spacy.ner.write import Prediction, annotate_ents, annotate_spans
-from clinner_spacy.pipeline.saved import MAX_WORDS, SavedPipe, by_words
+from clinner_spacy.pipeline.saved import SavedPipe
 
 Annotate = Literal["spans", "ents", "both"]
 
@@ -115,7 +115,7 @@ class MultiClinNER(SavedPipe):
         self.load()
         tagset, transitions, ops = self.tagset, self._transitions(), self.model.ops
         found: list[list[Prediction]] = []
-        for batch in by_words(docs, MAX_WORDS):
+        for batch in self._batches(docs):
             units = units_of(self.model, batch)
             tagged = batch if units is None else [of_doc.doc for of_doc in units]
             if not any(map(len, tagged)):
@@ -213,34 +213,18 @@ class MultiClinNER(SavedPipe):
         self.add_task(task, [label])
         return 1
 
-    def update(
-        self,
-        examples: Iterable[Example],
-        *,
-        drop: float = 0.0,
-        sgd: Optimizer | None = None,
-        losses: dict[str, float] | None = None,
-    ) -> dict[str, float]:
-        """Learn from a batch; a task whose span group is absent from a reference learns nothing from that document."""
-        losses = {} if losses is None else losses
-        losses.setdefault(self.name, 0.0)
-        examples = list(examples)
-        validate_examples(examples, "MultiClinNER.update")
+    def _learn(self, examples: list[Example]) -> float | None:
+        """A task whose span group is absent from a reference learns nothing from that document."""
         examples = [example for example in examples if len(example.predicted)]
         if not examples:
-            return losses
-        self.load()
+            return None
         self.calibration.clear()  # it was fitted to other weights
-        set_dropout_rate(self.model, drop)
         docs = [example.predicted for example in examples]
         units = units_of(self.model, docs)
         scores, backprop = self.model.begin_update(docs if units is None else [of_doc.doc for of_doc in units])
         loss, gradient = self.get_loss(examples, scores)
         backprop(gradient)
-        if sgd not in (None, False):
-            self.finish_update(sgd)
-        losses[self.name] += loss
-        return losses
+        return loss
 
     def get_loss(self, examples: Iterable[Example], scores: Sequence[Floats2d]) -> tuple[float, list[Floats2d]]:
         """The summed cross entropy of all annotated tasks and its gradient, a matrix a document."""

@@ -3,9 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import spacy
 
 from clinner_spacy.corpora.brat import read_brat, write_brat
-from clinner_spacy.corpora.document import Document, Mention, Relation, Report
+from clinner_spacy.corpora.document import Document, Mention, Relation, Report, to_doc
 from clinner_spacy.errors import ClinnerError
 
 TEXT = "dolor abdominal\r\ny de espalda, con aspirina"
@@ -175,7 +176,7 @@ def test_a_label_named_as_the_group_of_all_spans(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("uno")
     (tmp_path / "a.ann").write_text("T1\tSC 0 3\tuno\n")
     with pytest.raises(ClinnerError, match="--labels SC=OTHER"):
-        list(read_brat(tmp_path))
+        [to_doc(document, spacy.blank("es")) for document in read_brat(tmp_path)]
     (document,) = read_brat(tmp_path, labels={"SC": "SCALE"})
     assert list(document.mentions) == ["scale"]
 
@@ -207,3 +208,12 @@ def test_attributes_come_back_through_a_doc_and_a_file(folder: Path, tmp_path: P
     assert a.attributes == b.attributes == ("negated", "uncertain")
     lines = (tmp_path / "out/sub/a.ann").read_text().splitlines()
     assert {line.split(" ")[0] for line in lines if line[0] == "A"} == {"A1\tNegated", "A2\tUncertain"}
+
+
+def test_labels_that_brat_would_spell_alike_are_refused(tmp_path: Path) -> None:
+    labels = {"a": "A B", "b": "A_B"}
+    documents = [Document(name, "uno", {"x": [Mention(label, ((0, 3),))]}) for name, label in labels.items()]
+    with pytest.raises(ClinnerError, match="Labels 'A B' and 'A_B' are both A_B in brat"):
+        write_brat(tmp_path / "out", documents)
+    assert not (tmp_path / "out").exists()
+    write_brat(tmp_path / "out", documents[:1])

@@ -93,3 +93,19 @@ def test_bad_csv_is_refused(tmp_path: Path, content: str, message: str) -> None:
 def test_a_folder_without_such_files_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ClinnerError, match="holds no file that ends in"):
         list(read_conll(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "note", ["Paciente con fiebre alta\nGrupo sanguíneo O\nRh negativo\n", "Grupo O\nNiega alergias\nTos seca leve\n"]
+)
+def test_a_note_is_not_taken_for_bare_labels(tmp_path: Path, note: str) -> None:
+    (tmp_path / "note.txt").write_text(note)
+    with pytest.raises(ClinnerError, match="is this no text") as error:
+        list(read_conll(tmp_path / "note.txt"))
+    assert not any(word in str(error.value) for word in ("alta", "leve", "negativo"))
+
+
+def test_bare_labels_in_rows_of_one_length_are_read(tmp_path: Path) -> None:
+    (tmp_path / "a.conll").write_text("Toma NN O\naspirina NN DRUG\nhoy RB O\n")
+    (document,) = read_conll(tmp_path / "a.conll")
+    assert [(m.label, m.fragments) for m in document.mentions["drug"]] == [("DRUG", ((5, 13),))]

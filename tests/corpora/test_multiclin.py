@@ -120,8 +120,9 @@ def test_names_and_labels_that_break_a_table_are_refused(tmp_path: Path, name: s
 
 
 def test_a_task_named_as_the_group_of_all_spans(tmp_path: Path) -> None:
-    with pytest.raises(ClinnerError, match="task sc has the name"):
-        read_multiclin(split(tmp_path, {"sc": {"a": "abc"}}, {}))
+    (document,) = read_multiclin(split(tmp_path, {"sc": {"a": "abc"}}, {}))
+    with pytest.raises(ClinnerError, match="task sc would have the name"):
+        to_doc(document, spacy.blank("es"))
 
 
 #: Corpora with 12 documents in their dev part, some 200 mentions.

@@ -114,3 +114,21 @@ def test_conll_from_a_config(tmp_path: Path) -> None:
     (tmp_path / "a.conll").write_text("aspirina B-DRUG\n")
     (example,) = resolve("ConllCorpus", tmp_path / "a.conll", more='task = "drugs"')(NLP)
     assert [span.label_ for span in example.reference.spans["drugs"]] == ["DRUG"]
+
+
+@pytest.mark.parametrize("name", ["BratCorpus", "ConllCorpus", "MultiClinCorpus"])
+def test_no_task_has_the_name_of_the_components_group(name: str, multiclin: Path, brat: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.conll").write_text("aspirina B-DRUG\n")
+    source = {"BratCorpus": brat, "ConllCorpus": tmp_path / "a.conll", "MultiClinCorpus": multiclin}[name]
+    task = "sintoma" if name == "BratCorpus" else "drug"
+    with pytest.raises(ClinnerError, match=f"task {task} would have the name of the span group"):
+        list(resolve(name, source, more=f'spans_key = "{task}"')(NLP))
+    assert list(resolve(name, source, more='spans_key = "mentions"')(NLP))
+
+
+def test_a_task_may_be_called_sc_where_the_component_writes_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "a.conll").write_text("Alta B-SC\n")
+    with pytest.raises(ClinnerError, match="task sc would have the name"):
+        list(resolve("ConllCorpus", tmp_path / "a.conll")(NLP))
+    (example,) = resolve("ConllCorpus", tmp_path / "a.conll", more='spans_key = "mentions"')(NLP)
+    assert [span.label_ for span in example.reference.spans["sc"]] == ["SC"]

@@ -12,7 +12,6 @@ from spacy.tokens import Doc, DocBin, Span, SpanGroup
 from spacy.training import Example
 
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.pipeline import clinical_relations
 from tests.pipeline.conftest import HASH_EMBED_CNN
 from tests.tiny import save_encoder, save_relations
 
@@ -174,7 +173,7 @@ def test_documents_are_read_in_batches_of_words(nlp, monkeypatch):
     component = nlp.get_pipe("clinical_relations")
     docs = [with_spans(nlp, text, spans) for text, spans, _ in NOTES * 3]
     together = component.predict(docs)
-    monkeypatch.setattr(clinical_relations, "MAX_WORDS", 12)
+    monkeypatch.setattr("clinner_spacy.pipeline.saved.MAX_WORDS", 12)
     apart = component.predict(iter(docs))
     assert [[unscored(r) for r in doc] for doc in apart] == [[unscored(r) for r in doc] for doc in together]
 

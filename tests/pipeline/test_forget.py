@@ -17,7 +17,7 @@ from clinner_spacy.cli import app
 from clinner_spacy.cli.annotate import annotate_texts
 from clinner_spacy.cli.model import build_nlp, labels_of
 from clinner_spacy.cli.texts import Text
-from clinner_spacy.errors import ClinnerError
+from clinner_spacy.errors import ClinnerError, WordsWarning
 from clinner_spacy.pipeline.forget import forget_words
 from tests.pipeline.conftest import NOTES, gold, tagger, train
 
@@ -34,7 +34,8 @@ def saved(tmp_path: Path) -> Path:
     nlp.add_pipe("entity_ruler", first=True).add_patterns([{"label": "RULE", "pattern": "madrugada"}])
     nlp.vocab.set_vector("conocida", np.ones(3, dtype="f"))
     nlp(NOTE)
-    nlp.to_disk(tmp_path / "saved")
+    with pytest.warns(WordsWarning):
+        nlp.to_disk(tmp_path / "saved")
     return tmp_path / "saved"
 
 
@@ -94,3 +95,36 @@ def test_a_pickled_model_has_no_words() -> None:
     assert embeds and all(node.attrs["cache"].now.row_of for node in embeds)
     copies = [node for node in pickle.loads(pickle.dumps(model.copy())).walk() if "cache" in node.attrs]
     assert copies and not any(node.attrs[name].now.row_of for node in copies for name in ("cache", "ngram_cache"))
+
+
+def fresh() -> Language:
+    nlp = spacy.blank("es")
+    nlp.add_pipe("multiclin_ner")
+    return nlp
+
+
+def test_saving_a_pipeline_that_has_read_warns(tmp_path: Path) -> None:
+    nlp = fresh()
+    nlp(NOTE)
+    with pytest.warns(WordsWarning, match="multiclin forget") as told_by:
+        nlp.to_disk(tmp_path / "saved")
+    assert not any(word in str(warning.message) for warning in told_by for word in SECRETS)
+    with pytest.warns(WordsWarning):
+        nlp.to_bytes()
+    trained = spacy.blank("es")
+    trained.add_pipe("multiclin_ner", config={"checkpoint": None, "model": tagger()})
+    train(trained, [gold(trained, *note) for note in NOTES], steps=1)
+    with pytest.warns(WordsWarning):
+        trained.to_disk(tmp_path / "trained")
+
+
+@pytest.mark.filterwarnings("error")
+def test_saving_a_pipeline_that_keeps_no_words_does_not_warn(saved: Path, tmp_path: Path) -> None:
+    fresh().to_disk(tmp_path / "blank")
+    spacy.load(saved).to_disk(tmp_path / "again")
+    nlp = fresh()
+    nlp("")
+    with nlp.memory_zone():
+        list(nlp.pipe([NOTE, NOTE]))
+    nlp.to_disk(tmp_path / "zone")
+    assert told(tmp_path / "zone") == []

@@ -80,7 +80,7 @@ def test_pipe_batches_and_processes_agree_with_calls(nlp):
 def test_batches_by_words_change_nothing(nlp, monkeypatch, words):
     texts = ["", *TEXTS, " ", *reversed(TEXTS)]
     expected = [nlp(text) for text in texts]
-    monkeypatch.setattr("clinner_spacy.pipeline.tagger.MAX_WORDS", words)
+    monkeypatch.setattr("clinner_spacy.pipeline.saved.MAX_WORDS", words)
     assert all(same(doc, other) for doc, other in zip(nlp.pipe(texts), expected, strict=True))
 
 
