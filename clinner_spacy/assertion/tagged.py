@@ -44,31 +44,42 @@ def join(tagged: Iterable[Scope], by_rule: Iterable[Scope], cues: Sequence[Cue],
     a longer cue of doubt ("no se descarta") is that doubt.
     """
     denied = _denied(cues)
-    said, wrong = [], set()
+    said: list[Scope] = []
+    wrong: set[int] = set()  # words of the tagger's cues that are none
     for scope in tagged:
-        words = range(scope.cue_start, scope.cue_end)
+        words = _cue_words(scope)
         if any((scope.category, word) in denied for word in words):
             wrong.update(words)
         else:
             said.append(scope)
+    return said + [
+        scope
+        for scope in by_rule
+        if scope.category not in TAGGED
+        or scope.end <= scope.cue_start
+        or _goes_over(scope, lines)
+        or not wrong.isdisjoint(_cue_words(scope))
+    ]
 
-    def known(scope: Scope) -> bool:
-        place = bisect_left(lines, scope.start)
-        over_lines = place < len(lines) and lines[place] < scope.end
-        # White space at a scope's edge is cut off, so a line end may also lie between it and its cue.
-        over_lines |= place > 0 and scope.cue_end <= lines[place - 1]
-        return scope.end <= scope.cue_start or over_lines or not wrong.isdisjoint(range(scope.cue_start, scope.cue_end))
 
-    return said + [scope for scope in by_rule if scope.category not in TAGGED or known(scope)]
+def _cue_words(scope: Scope) -> range:
+    return range(scope.cue_start, scope.cue_end)
+
+
+def _goes_over(scope: Scope, lines: Sequence[int]) -> bool:
+    """Does a line end between a scope's cue and the scope's end?"""
+    place = bisect_left(lines, scope.cue_end)
+    return place < len(lines) and lines[place] < scope.end
 
 
 def _denied(cues: Iterable[Cue]) -> set[tuple[str, int]]:
     """Where a tagger's cue of a category is part of something else: (category, word)."""
-    denied = set()
+    denied: set[tuple[str, int]] = set()
     for cue in cues:
-        doubt = cue.rule.category == DOUBT and cue.end - cue.start > 1
-        category = cue.rule.category if cue.rule.direction == "PSEUDO" else DENIAL if doubt else None
-        if category is not None:
+        category, direction = cue.rule.category, cue.rule.direction
+        if category == DOUBT and direction not in ("PSEUDO", "TERMINATE") and cue.end - cue.start > 1:
+            denied.update((DENIAL, word) for word in range(cue.start, cue.end))
+        elif direction == "PSEUDO":
             denied.update((category, word) for word in range(cue.start, cue.end))
     return denied
 
