@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
 def export(
     checkpoint: Annotated[str, typer.Argument(help="A .pt file, a token classifier's directory or a hub name.")],
     output: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="The directory to write, which must be new.")],
+    more: options.More = None,
     lang: Annotated[str, typer.Option(help="Language of the pipeline, as es; it chooses the head, too.")] = "xx",
     base_model: options.BaseModel = None,
     revision: options.Revision = None,
@@ -32,17 +33,18 @@ def export(
     Examples:
       multiclin export mtl.pt pipelines/es --lang es --base-model FacebookAI/xlm-roberta-base
       multiclin export Posos/ClinicalNER pipelines/drugs --task drug
+      multiclin export seed-0/ pipelines/both --checkpoint seed-1/
       python -m spacy package pipelines/es wheels --build wheel --name clinical --version 1.0.0
     """
     from clinner_spacy.checkpoints import load_checkpoint  # spaCy is slow to import
     from clinner_spacy.checkpoints.published import named
-    from clinner_spacy.cli.model import blank
+    from clinner_spacy.cli.model import blank, one_or_several
     from clinner_spacy.encoders.settings import EncoderSettings
 
     if output.exists():
         raise ClinnerError(f"{output} is there already; name a new directory.")
     config: dict[str, Any] = {
-        "checkpoint": checkpoint,
+        "checkpoint": one_or_several([checkpoint, *(more or ())]),
         "base_model": base_model,
         "revision": revision,
         "task": task[0] if task and len(task) == 1 else task,
@@ -54,12 +56,12 @@ def export(
     settings = EncoderSettings(revision=revision, precision=config["precision"])
     loaded = load_checkpoint(**known, lang=nlp.lang, settings=settings)
     # A path of this machine tells others nothing.
-    source, base_model = named(checkpoint), base_model and named(base_model)
-    recorded = config | {"checkpoint": source, "base_model": base_model}
+    sources, base_model = [named(name) for name in (checkpoint, *(more or ()))], base_model and named(base_model)
+    recorded = config | {"checkpoint": one_or_several(sources), "base_model": base_model}
     nlp.add_pipe("multiclin_ner", config=recorded).take(loaded)  # type: ignore[attr-defined]
     nlp.meta["name"] = "clinical"
-    nlp.meta["description"] = f"{', '.join(loaded.tasks)} from {source}"
-    nlp.meta["sources"] = [{"name": source}]
+    nlp.meta["description"] = f"{', '.join(loaded.tasks)} from {', '.join(sources)}"
+    nlp.meta["sources"] = [{"name": source} for source in sources]
     if loaded.info.get("license"):
         nlp.meta["license"] = str(loaded.info["license"])
     try:

@@ -27,6 +27,7 @@ def register(app: typer.Typer) -> None:
 
 def info_command(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="As --model of predict.")] = options.DEFAULT_MODEL,
+    more: options.More = None,
     base_model: options.BaseModel = None,
     revision: options.Revision = None,
     lang: options.Lang = None,
@@ -41,12 +42,14 @@ def info_command(
       multiclin info mtl.pt --base-model FacebookAI/xlm-roberta-base
     """
     from clinner_spacy.checkpoints import load_checkpoint  # spaCy is slow to import
-    from clinner_spacy.cli.model import build_nlp, clinical_components, pipeline_folder
+    from clinner_spacy.cli.model import build_nlp, clinical_components, one_or_several, pipeline_folder
     from clinner_spacy.encoders.settings import EncoderSettings
     from clinner_spacy.files import EMBEDDED
 
-    folder = pipeline_folder(model)
-    about: dict[str, Any] = {"model": model}
+    models_named = [model, *(more or ())]
+    checkpoint = one_or_several(models_named)
+    folder = pipeline_folder(checkpoint)
+    about: dict[str, Any] = {"model": models_named}
     if folder is not None:
         nlp = build_nlp(model, base_model=base_model, revision=revision, label=label)
         components = clinical_components(nlp)
@@ -58,12 +61,12 @@ def info_command(
         models = [component.model for component in components if component.model is not None]
     else:
         settings = EncoderSettings(revision=revision)
-        loaded = load_checkpoint(model, base_model=base_model, lang=lang, labels=label, settings=settings)
+        loaded = load_checkpoint(checkpoint, base_model=base_model, lang=lang, labels=label, settings=settings)
         about, tasks, models = about | loaded.info, loaded.tasks, [loaded.model]
     about["parameters"] = f"{sum(map(count_parameters, models)):,}"
-    path = EMBEDDED if model == options.DEFAULT_MODEL else folder or Path(model)
-    if path.exists():
-        about["size"] = f"{_bytes(path) / 1e6:.1f} MB on disk"
+    paths = [EMBEDDED if name == options.DEFAULT_MODEL else folder or Path(name) for name in models_named]
+    if all(path.exists() for path in paths):
+        about["size"] = f"{sum(map(_bytes, paths)) / 1e6:.1f} MB on disk"
     _print(about, tasks)
 
 

@@ -33,7 +33,7 @@ MANY_LANGUAGES = {"xx", "multilingual", "mul", "multi"}
 
 
 def build_nlp(
-    model: str = DEFAULT_MODEL,
+    model: str | Sequence[str] = DEFAULT_MODEL,
     *,
     base_model: str | None = None,
     revision: str | None = None,
@@ -50,9 +50,12 @@ def build_nlp(
 
     A saved pipeline keeps its tokenizer and its other components, unless ``lang`` names another language: then its
     clinical component goes into a blank pipeline of that language, as any checkpoint does.
-    Raises ClinnerError for a model, language or device that is not there.
+    Several models are read as one, by the mean of what they say. Raises ClinnerError for a model, language or device
+    that is not there.
     """
-    folder = pipeline_folder(model)
+    checkpoint = one_or_several(model)
+    model = ", ".join([checkpoint] if isinstance(checkpoint, str) else checkpoint)
+    folder = pipeline_folder(checkpoint)
     if folder is not None and (base_model or revision or label):
         raise ClinnerError(
             f"{model} is a saved pipeline, which has no base model or revision and knows its labels; leave these out."
@@ -74,7 +77,7 @@ def build_nlp(
             "labels": list(label or ()) or None,
             "words": units,
         }
-        nlp.add_pipe(FACTORY, config={"checkpoint": model if folder is None else str(folder), **settings})
+        nlp.add_pipe(FACTORY, config={"checkpoint": checkpoint if folder is None else str(folder), **settings})
     if assertion:
         _add_assertion(nlp)
     for component in clinical_components(nlp):
@@ -99,8 +102,17 @@ def build_nlp(
     return nlp
 
 
-def pipeline_folder(model: str) -> Path | None:
-    """Where the pipeline that ``model`` names is saved; None if it is a checkpoint, as the embedded model is."""
+def one_or_several(model: str | Sequence[str]) -> str | list[str]:
+    """What a component takes as its checkpoint: a list only of several."""
+    if isinstance(model, str):
+        return model
+    return model[0] if len(model) == 1 else list(model)
+
+
+def pipeline_folder(model: str | Sequence[str]) -> Path | None:
+    """Where the pipeline that ``model`` names is saved; None for checkpoints and the embedded model."""
+    if not isinstance(model, str):
+        return None
     path = Path(model)
     if model == DEFAULT_MODEL:
         return None

@@ -10,6 +10,9 @@ import typer
 
 DEFAULT_MODEL = "embedded"
 
+#: What typer takes as the default of :data:`Models`.
+DEFAULT_MODELS = [DEFAULT_MODEL]
+
 
 class Precision(StrEnum):
     """Of an encoder's weights when it reads."""
@@ -29,14 +32,19 @@ class Words(StrEnum):
     pieces = "pieces"
 
 
-Model = Annotated[
-    str,
+Models = Annotated[
+    list[str],
     typer.Option(
         "--model",
         "--checkpoint",
         "-m",
-        help="embedded (ships inside), an installed pipeline, a saved one's directory, a .pt file or a hub name.",
+        help="embedded (ships inside), an installed pipeline, a saved one's directory, a .pt file or a hub name; "
+        "several checkpoints of the same tasks are read as one, by their mean.",
     ),
+]
+More = Annotated[
+    list[str] | None,
+    typer.Option("--checkpoint", help="One more of the same tasks, read as one with the first; repeatable."),
 ]
 BaseModel = Annotated[
     str | None, typer.Option(help="Where config and tokenizer of a .pt file's encoder are: a directory or a hub name.")

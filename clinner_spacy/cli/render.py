@@ -19,7 +19,7 @@ def render_command(
     context: typer.Context,
     source: Annotated[str, typer.Argument(metavar="INPUT", help="A directory of .txt files, one file, or -.")],
     output: Annotated[Path, typer.Argument(metavar="OUTPUT.html", help="The page to write.")],
-    model: options.Model = options.DEFAULT_MODEL,
+    model: options.Models = options.DEFAULT_MODELS,
     base_model: options.BaseModel = None,
     revision: options.Revision = None,
     device: options.Device = None,
