@@ -6,17 +6,17 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from itertools import chain
+from time import monotonic
 
 from rich.console import Console
-from rich.progress import track
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from spacy.language import Language
 from spacy.tokens import Doc
 
 from clinner_spacy.cli.model import clinical_components
 from clinner_spacy.cli.relations import relation_key
-from clinner_spacy.cli.texts import Text, Texts
 from clinner_spacy.cli.workers import spread
-from clinner_spacy.tables.found import AnnotatedText, mentions_of, relations_in
+from clinner_spacy.tables.found import AnnotatedText, Text, mentions_of, relations_in
 
 #: Characters read before words seen only there are forgotten, in each process.
 ZONE_CHARACTERS = 1_000_000
@@ -35,10 +35,18 @@ def annotate_texts(
     yield from spread(batches, annotate, n_process) if n_process > 1 else chain.from_iterable(annotate(batches))
 
 
-def with_progress(texts: Texts) -> Iterator[Text]:
-    """``texts``, with a progress bar on standard error while that is a terminal."""
+def with_progress(done: Iterable[AnnotatedText], total: int | None) -> Generator[AnnotatedText]:
+    """``done`` as it comes, with a bar of texts done, words a second and time left on standard error while that is a
+    terminal. total: how many come, None if nobody knows."""
     console = Console(stderr=True)
-    return iter(track(texts, "Reading", total=len(texts), console=console, disable=not console.is_terminal))
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"), TimeRemainingColumn())
+    begin, words = monotonic(), 0
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("", total=total, speed="")
+        for text in done:
+            words += len(text.text.split()) if console.is_terminal else 0
+            yield text
+            progress.update(bar, advance=1, speed=f"{words / max(monotonic() - begin, 1e-9):,.0f} words/s")
 
 
 def _annotate_batches(
@@ -55,15 +63,15 @@ def _annotate_batches(
                 zone.enter_context(nlp.memory_zone())
                 read = 0
             docs = nlp.pipe((text.text for text in batch), batch_size=BATCH_SIZE)
-            yield [_annotated(name, doc, keys, labels, related) for (name, _), doc in zip(batch, docs, strict=True)]
+            yield [_annotated(text, doc, keys, labels, related) for text, doc in zip(batch, docs, strict=True)]
             read += sum(len(text.text) for text in batch)
 
 
 def _annotated(
-    name: str, doc: Doc, keys: Iterable[str], labels: frozenset[tuple[str, str]], related: str | None
+    text: Text, doc: Doc, keys: Iterable[str], labels: frozenset[tuple[str, str]], related: str | None
 ) -> AnnotatedText:
     found = mentions_of(doc, keys, labels)
-    return AnnotatedText(name, doc.text, found, relations_in(doc, related, found) if related else [])
+    return AnnotatedText(text.name, doc.text, found, relations_in(doc, related, found) if related else [], text.columns)
 
 
 def _batches(texts: Iterable[Text]) -> Iterator[list[Text]]:

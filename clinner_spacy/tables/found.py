@@ -16,6 +16,15 @@ from clinner_spacy.ner.write import ANY_TASK, span_characters, span_scores, span
 SpanKey = tuple[int, int, str]
 
 
+class Text(NamedTuple):
+    """A text and the name it goes by: its path below the input without suffix, "stdin", or the id in its table, where
+    ``columns`` are others of its row, as the patient's number."""
+
+    name: str
+    text: str
+    columns: Mapping[str, Any] = {}
+
+
 class Found(NamedTuple):
     """A mention in characters, trimmed, with its label and score.
 
@@ -41,7 +50,7 @@ class Found(NamedTuple):
 
 class AnnotatedText(NamedTuple):
     """A text and what was found in it, in text order; relations are dicts whose head and tail are indices into
-    ``found``. columns: what a table says of the text beside its name, as the patient's number."""
+    ``found``; columns as those of :class:`Text`."""
 
     name: str
     text: str
@@ -115,6 +124,6 @@ def _concepts(group: SpanGroup) -> Iterator[tuple[str | None, str | None, float 
         yield from ((None, None, None) for _ in group)
         return
     for code, candidates in zip(span_values(group, "codes", ""), span_values(group, "candidates", None), strict=True):
-        chosen = next((c for c in candidates or () if c["code"] == code), {})
+        chosen: Mapping[str, Any] = next((c for c in candidates or () if c["code"] == code), {})
         score = chosen.get("score")
         yield code or "", chosen.get("term", ""), None if score is None else float(score)
