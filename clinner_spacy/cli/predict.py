@@ -104,8 +104,8 @@ def predict_command(
     columns = ATTRIBUTES if assertion else ()
     write = write_brat if format is Format.brat else partial(write_multiclin_tsv, attributes=columns)
     with ExitStack() as stack:  # closing them ends processes and removes half a table when something fails
-        annotated = stack.enter_context(closing(annotate_texts(with_progress(texts), nlp, labels, n_process)))
+        annotated = stack.enter_context(closing(annotate_texts(texts, nlp, labels, n_process)))
         if relations is not None:
             annotated = stack.enter_context(closing(recorded(annotated, relations)))
-        write(output, (text.to_document() for text in annotated))
+        write(output, (text.to_document() for text in with_progress(annotated, len(texts))))
     texts.report_unread()

@@ -66,6 +66,7 @@ def render_command(
         assertion=assertion,
     )
     labels = labels_of(nlp, task)
-    with closing(annotate_texts(with_progress(texts), nlp, labels)) as annotated:
-        write_page(output, annotated, {label: task for task, label in labels}, str(nlp.lang), assertion)
+    with closing(annotate_texts(texts, nlp, labels)) as annotated:
+        shown = with_progress(annotated, len(texts))
+        write_page(output, shown, {label: task for task, label in labels}, str(nlp.lang), assertion)
     texts.report_unread()

@@ -6,22 +6,15 @@ import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
 
 import typer
 
 from clinner_spacy.corpora.text import decode, document_name, read_text
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.files import find_files
+from clinner_spacy.tables.found import Text
 
 STDIN = "-"
-
-
-class Text(NamedTuple):
-    """A text and the name it goes by: its path below the input without suffix, or "stdin"."""
-
-    name: str
-    text: str
 
 
 class Texts:

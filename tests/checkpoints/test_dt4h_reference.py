@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from transformers import AutoModel
 
 from clinner_spacy.cli.annotate import annotate_texts
-from clinner_spacy.cli.texts import Text
+from clinner_spacy.tables.found import Text
 from tests.tiny import TEXT, config, save_dt4h
 
 WINDOW, OVERLAP = 62, 16

@@ -15,8 +15,8 @@ from spacy.tokens import Span, SpanGroup
 
 from clinner_spacy.cli.annotate import annotate_texts
 from clinner_spacy.cli.model import build_nlp, labels_of
-from clinner_spacy.cli.texts import Text
 from clinner_spacy.corpora.tsv import read_tsv
+from clinner_spacy.tables.found import Text
 from tests.cli.conftest import TEXT, Run
 from tests.pipeline.conftest import gold, tagger, train
 
@@ -180,7 +180,7 @@ def test_every_mention_lies_in_its_text(by_heart: Language, text: str) -> None:
     nlp = by_heart
     (annotated,) = annotate_texts([Text("x", text)], nlp, labels_of(nlp))
     assert annotated.text == text
-    for start, end, label, score, _ in annotated.found:
+    for start, end, label, score, *_ in annotated.found:
         mention = text[start:end]
         assert mention and mention == mention.strip() and mention[0] not in ".," and mention[-1] not in ".,"
         assert label in ("DISEASE", "SYMPTOM", "PROCEDURE") and 0 <= score <= 1
@@ -206,7 +206,7 @@ def test_a_bar_on_a_terminal(saved: Path, tmp_path: Path) -> None:
             shown += part
     os.close(terminal)
     assert process.returncode == 0, shown
-    assert b"100%" in shown and b"fiebre" not in shown
+    assert b"1/1" in shown and b"words/s" in shown and b"fiebre" not in shown
 
 
 def _read(terminal: int) -> bytes:

@@ -16,9 +16,9 @@ from clinner_spacy.checkpoints import load_checkpoint
 from clinner_spacy.cli import app
 from clinner_spacy.cli.annotate import annotate_texts
 from clinner_spacy.cli.model import build_nlp, labels_of
-from clinner_spacy.cli.texts import Text
 from clinner_spacy.errors import ClinnerError, WordsWarning
 from clinner_spacy.pipeline.forget import forget_words
+from clinner_spacy.tables.found import Text
 from tests.pipeline.conftest import NOTES, gold, tagger, train
 
 NOTE = "Zacarías Quintanilla, NHC 998877, refiere tos y fiebre."
