@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from itertools import chain
-from typing import Any
 
 from rich.console import Console
 from rich.progress import track
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from clinner_spacy.assertion.categories import attributes_of
-from clinner_spacy.cli.found import AnnotatedText, Found
 from clinner_spacy.cli.model import clinical_components
-from clinner_spacy.cli.relations import relation_key, relations_between
+from clinner_spacy.cli.relations import relation_key
 from clinner_spacy.cli.texts import Text, Texts
 from clinner_spacy.cli.workers import spread
-from clinner_spacy.ner.trim import trim
-from clinner_spacy.ner.write import ANY_TASK, span_characters, span_scores, span_tasks
+from clinner_spacy.tables.found import AnnotatedText, mentions_of, relations_in
 
 #: Characters read before words seen only there are forgotten, in each process.
 ZONE_CHARACTERS = 1_000_000
@@ -66,39 +62,8 @@ def _annotate_batches(
 def _annotated(
     name: str, doc: Doc, keys: Iterable[str], labels: frozenset[tuple[str, str]], related: str | None
 ) -> AnnotatedText:
-    found = _mentions(doc, keys, labels)
-    return AnnotatedText(name, doc.text, found, _relations(doc, related, found))
-
-
-def _mentions(doc: Doc, keys: Iterable[str], labels: frozenset[tuple[str, str]]) -> list[Found]:
-    """Mentions, trimmed unless their exact characters are known; of those that are then one, the best score and what
-    that one is. A span that another component put there without a task is of any."""
-    wanted = labels | {(ANY_TASK, label) for _, label in labels}
-    best: dict[tuple[int, int, str], tuple[float, frozenset[str]]] = {}
-    text = doc.text
-    for key in keys:
-        group = doc.spans.get(key, ())
-        of_spans = attributes_of(group) if group else ()
-        rows = zip(group, span_scores(group), span_tasks(group), span_characters(group), of_spans, strict=True)
-        for span, score, task, characters, attributes in rows:
-            start, end = characters or trim(text, span.start_char, span.end_char)
-            if start < end and (task, span.label_) in wanted:
-                place = (start, end, span.label_)
-                if place not in best or float(score) > best[place][0]:
-                    best[place] = float(score), attributes
-    return [Found(*place, score, attributes) for place, (score, attributes) in sorted(best.items())]
-
-
-def _relations(doc: Doc, key: str | None, found: Sequence[Found]) -> list[dict[str, Any]]:
-    """Relations between the mentions that are shown."""
-    if key is None or not doc._.relations:
-        return []
-    group = doc.spans[key]
-    spans = [
-        (*(characters or trim(doc.text, span.start_char, span.end_char)), span.label_)
-        for span, characters in zip(group, span_characters(group), strict=True)
-    ]
-    return relations_between(doc._.relations, spans, [mention[:3] for mention in found])
+    found = mentions_of(doc, keys, labels)
+    return AnnotatedText(name, doc.text, found, relations_in(doc, related, found) if related else [])
 
 
 def _batches(texts: Iterable[Text]) -> Iterator[list[Text]]:

@@ -13,10 +13,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from clinner_spacy.cli.found import AnnotatedText, Found
 from clinner_spacy.cli.relations import render_relations
 from clinner_spacy.cli.style import FOOT, HEAD, ROW
 from clinner_spacy.files import replacing
+from clinner_spacy.tables.found import AnnotatedText, Found
 
 #: Colours of tasks, in order; black text can be read on each.
 COLOURS = ("#f4a896", "#9ac7ea", "#a9d8a3", "#e9c46a", "#c9b1e4", "#8fd3cb", "#f2b5d4", "#c8c3b7")

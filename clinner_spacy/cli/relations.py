@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from clinner_spacy.cli.found import AnnotatedText
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.files import replacing
+from clinner_spacy.tables.found import AnnotatedText
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -20,27 +20,6 @@ COLUMNS = (
     *("filename", "relation", "head_label", "head_start", "head_end", "head_text"),
     *("tail_label", "tail_start", "tail_end", "tail_text", "score"),
 )
-
-#: A mention by its characters, end exclusive, and label.
-SpanKey = tuple[int, int, str]
-
-
-def relations_between(
-    relations: Iterable[Mapping[str, Any]], spans: Sequence[SpanKey], mentions: Sequence[SpanKey]
-) -> list[dict[str, Any]]:
-    """``doc._.relations``, which point into a group of ``spans``, as the same dicts pointing into ``mentions``.
-
-    Relations of spans that are no mention here, since they were not asked for, are left out.
-    """
-    index_of = {mention: n for n, mention in enumerate(mentions)}
-    best: dict[tuple[int, int, str], float] = {}
-    for r in relations:
-        head, tail = (index_of.get(spans[r[side]]) for side in ("head", "tail"))
-        if head is not None and tail is not None:
-            key = head, tail, r["label"]
-            best[key] = max(float(r.get("score", 1.0)), best.get(key, 0.0))
-    return [{"head": h, "tail": t, "label": label, "score": score} for (h, t, label), score in sorted(best.items())]
-
 
 def relation_key(nlp: Language) -> str | None:
     """The span group that the pipeline's relations point into; None if it finds none."""

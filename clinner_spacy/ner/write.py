@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,20 +43,20 @@ def annotate_spans(doc: Doc, found: Sequence[Prediction], key: str) -> None:
 
 def span_scores(group: SpanGroup | Sequence[Span]) -> NDArray[np.float32]:
     """The score of each span of a group, float32 (n_spans,); :data:`CERTAIN` where none was given."""
-    return np.asarray(_of_spans(group, "scores", CERTAIN), dtype=np.float32)
+    return np.asarray(span_values(group, "scores", CERTAIN), dtype=np.float32)
 
 
 def span_tasks(group: SpanGroup | Sequence[Span]) -> list[str]:
     """The task of each span of a group; :data:`ANY_TASK` where none was given."""
-    return [str(task) for task in _of_spans(group, "tasks", ANY_TASK)]
+    return [str(task) for task in span_values(group, "tasks", ANY_TASK)]
 
 
 def span_characters(group: SpanGroup | Sequence[Span]) -> list[list[int] | None]:
     """The exact [start, end] of each span of a group in the text, None where its words say it."""
-    return _of_spans(group, "characters", None)
+    return span_values(group, "characters", None)
 
 
-def _of_spans(group: SpanGroup | Sequence[Span], name: str, default: float | str | None) -> list:
+def span_values(group: SpanGroup | Sequence[Span], name: str, default: float | str | None) -> list[Any]:
     """What ``attrs[name]`` says of each span. Spans that others added stand last; where spans were taken out, nothing
     is known of any."""
     given = list(group.attrs.get(name, ())) if isinstance(group, SpanGroup) else []

@@ -7,9 +7,9 @@ import spacy
 from typer.testing import CliRunner
 
 from clinner_spacy.cli import app
-from clinner_spacy.cli.annotate import AnnotatedText, Found
 from clinner_spacy.cli.relations import render_relations
 from clinner_spacy.corpora.brat import read_brat
+from clinner_spacy.tables.found import AnnotatedText, Found
 from tests.pipeline.conftest import tagger, train
 from tests.pipeline.test_clinical_relations import SPAN_PAIRS, gold
 

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from clinner_spacy.cli.annotate import AnnotatedText, Found
 from clinner_spacy.cli.page import COLOURS, render_lines, stack, write_page
+from clinner_spacy.tables.found import AnnotatedText, Found
 from tests.cli.conftest import TEXT, Run
 from tests.cli.png import read_png
 
