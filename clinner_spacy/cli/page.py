@@ -103,10 +103,11 @@ def _line(text: str, begin: int, end: int, marks: Sequence[Mark], colour_of: Map
 def _segment(shown: str, start: int, stop: int, marks: Sequence[Mark], rows: int, colour_of: Mapping[str, str]) -> str:
     """A segment of text under which the same mentions stand, with a bar for each and the labels of those that begin."""
     bars, labels, narrow = [], [], 0.0
-    for (first, last, label, _, attributes), row in marks:
+    for found, row in marks:
+        first, last, label = found[:3]
         colour = colour_of[label]
         hollow = f"repeating-linear-gradient(90deg,{colour} 0 3px,transparent 3px 6px)"
-        fill = hollow if attributes else f"linear-gradient({colour} 0 0)"
+        fill = hollow if found.attributes else f"linear-gradient({colour} 0 0)"
         above = (rows - 1 - row) * ROW  # counted from the bottom
         bars.append(f"{fill} 0 calc(100% - {above + 4}px) / 100% 4px no-repeat")
         if first == start:
