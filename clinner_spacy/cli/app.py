@@ -18,7 +18,10 @@ from clinner_spacy import __version__
 from clinner_spacy.errors import ClinnerError
 
 #: Modules of this folder that each define one command.
-COMMANDS = ["predict", "render", "info", "export", "convert", "train", "evaluate", "calibrate", "tune", "forget"]
+COMMANDS = (
+    *("predict", "render", "serve", "info", "export", "convert"),
+    *("train", "evaluate", "calibrate", "tune", "forget"),
+)
 
 
 class OneSentenceErrors(TyperGroup):

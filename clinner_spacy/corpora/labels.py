@@ -11,6 +11,9 @@ from clinner_spacy.errors import ClinnerError, nearest
 #: The one key of ``Document.mentions`` in documents whose source knows labels, but no tasks.
 NO_TASK = ""
 
+#: The span group of all tasks' mentions, unless a component is told otherwise.
+SPANS_KEY = "sc"
+
 
 def rename_labels(
     documents: Sequence[Document],
