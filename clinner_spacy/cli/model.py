@@ -16,6 +16,7 @@ from spacy.util import get_package_path, is_package
 from thinc.api import Model
 
 from clinner_spacy.checkpoints.pipeline_dir import FACTORY, is_pipeline_dir, read_meta
+from clinner_spacy.cli.languages import AUTO, TokenizerByLanguage
 from clinner_spacy.cli.options import DEFAULT_MODEL
 from clinner_spacy.encoders.shim import EncoderShim
 from clinner_spacy.errors import ClinnerError
@@ -53,6 +54,8 @@ def build_nlp(
     Several models are read as one, by the mean of what they say. Raises ClinnerError for a model, language or device
     that is not there.
     """
+    if lang == AUTO and words != "spacy":
+        raise ClinnerError(f"--lang auto chooses how words are cut, and so does --words {words}; leave one out.")
     checkpoint = one_or_several(model)
     model = ", ".join([checkpoint] if isinstance(checkpoint, str) else checkpoint)
     folder = pipeline_folder(checkpoint)
@@ -68,7 +71,7 @@ def build_nlp(
         nlp = _load(folder)
         read_marks_alike(nlp)
     else:
-        nlp = blank(lang or NO_LANGUAGE)
+        nlp = blank(NO_LANGUAGE if lang in (None, AUTO) else lang)
         settings: dict[str, Any] = {
             "base_model": base_model,
             "revision": revision,
@@ -93,7 +96,9 @@ def build_nlp(
     if (device or precision) and not moved:
         option = f"--device {device}" if device else f"--precision {precision}"
         raise ClinnerError(f"{option} is for transformer encoders, and {model} has none; leave it out.")
-    if lang is not None:
+    if lang == AUTO:
+        nlp.tokenizer = TokenizerByLanguage(nlp.vocab)
+    elif lang is not None:
         _warn_of_language(nlp, model, folder, lang)
     if words == "whitespace":
         nlp.tokenizer = Tokenizer(nlp.vocab)  # without rules

@@ -55,7 +55,7 @@ PrecisionOf = Annotated[
     Precision | None, typer.Option("--precision", help="Of a transformer encoder's weights when it reads.")
 ]
 Lang = Annotated[
-    str | None, typer.Option(help="Language of the texts, as es; by default the model's own, if it has one.")
+    str | None, typer.Option(help="Language of the texts, as es, or auto: each text's own; by default the model's.")
 ]
 WordsBy = Annotated[
     Words,
