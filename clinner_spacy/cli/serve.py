@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 
 def serve_command(
-    model: options.Model = options.DEFAULT_MODEL,
+    model: options.Models = options.DEFAULT_MODELS,
     config: Annotated[
         Path | None, typer.Option(metavar="FILE.toml", help="Several pipelines: a table of settings a language.")
     ] = None,
@@ -53,11 +53,11 @@ def serve_command(
         raise ClinnerError("serve needs FastAPI and uvicorn; pip install 'clinner-spacy[serve]'.") from error
     given = {"lang": lang, "device": device, "threshold": threshold, "assertion": assertion}
     own = {key: value for key, value in given.items() if value not in (None, False)}
-    if config is not None and (own or model != options.DEFAULT_MODEL):
+    if config is not None and (own or model != options.DEFAULT_MODELS):
         raise ClinnerError("--config says which pipelines there are; leave the options of one out.")
     if config is None:
         reader = _reader({"model": model, **own})
-        readers = {lang or str(reader.nlp.lang): reader}
+        readers = {str(reader.nlp.lang): reader}
     else:
         readers = {name: _reader(settings) for name, settings in read_config(config).items()}
     # Without its log of requests: nothing of what is asked is written anywhere.
@@ -84,4 +84,5 @@ def _reader(settings: dict[str, Any]) -> Reader:
     from clinner_spacy.cli.model import build_nlp
     from clinner_spacy.service.reader import Reader
 
-    return Reader(build_nlp(**settings), settings.get("model", options.DEFAULT_MODEL))
+    model = settings.get("model", options.DEFAULT_MODEL)
+    return Reader(build_nlp(**settings), model if isinstance(model, str) else ", ".join(model))
