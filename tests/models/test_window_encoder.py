@@ -40,7 +40,7 @@ def test_same_as_spacys(encoders, lengths, block):
         patch.setattr(window_encoder, "BLOCK", block)
         found = ours.predict(docs)
     for mine, theirs in zip(found, spacys.predict(docs), strict=True):
-        assert np.allclose(mine, theirs, atol=1e-5)
+        assert np.allclose(mine, theirs, atol=1e-4)  # torch rounds otherwise, and layer norm makes more of it
 
 
 def test_learns_like_spacys(encoders):
