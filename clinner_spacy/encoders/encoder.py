@@ -20,7 +20,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForTokenClassification,
 from transformers.utils import logging
 
 from clinner_spacy.encoders.hub import VOCABULARIES
-from clinner_spacy.encoders.pieces import PieceTokenizer
+from clinner_spacy.encoders.pieces import PieceTokenizer, without_panics
 from clinner_spacy.encoders.torch_files import check_finite, check_sizes
 from clinner_spacy.errors import ClinnerError
 
@@ -117,7 +117,8 @@ def read_pieces(path: Path) -> PieceTokenizer:
         raise ClinnerError(f"{path} holds no tokenizer ({', '.join(VOCABULARIES)}); add its tokenizer.json.")
     try:
         if (path / "tokenizer.json").is_file():
-            return PieceTokenizer(Tokenizer.from_file(str(path / "tokenizer.json")))
+            with without_panics():
+                return PieceTokenizer(Tokenizer.from_file(str(path / "tokenizer.json")))
         tokenizer = AutoTokenizer.from_pretrained(path, use_fast=True, **SAFELY)
     except Exception as error:  # tokenizers raises bare Exception
         raise ClinnerError(

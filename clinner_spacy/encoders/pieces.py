@@ -7,7 +7,8 @@ rest.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,6 +32,18 @@ class Pieces(NamedTuple):
 
     ids: NDArray[np.int64]
     counts: NDArray[np.int64]
+
+
+@contextmanager
+def without_panics() -> Iterator[None]:
+    """Raise ValueError where a damaged tokenizer makes the tokenizers library panic: a panic of Rust's is no
+    Exception, and its class cannot be imported."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise ValueError("the tokenizers library panics at it") from error
 
 
 class PieceTokenizer:

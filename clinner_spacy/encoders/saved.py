@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import AutoConfig
 
 from clinner_spacy.encoders.encoder import Encoder, brief, build_module, plain
-from clinner_spacy.encoders.pieces import PieceTokenizer
+from clinner_spacy.encoders.pieces import PieceTokenizer, without_panics
 from clinner_spacy.errors import ClinnerError
 
 
@@ -44,8 +44,9 @@ def encoder_from_bytes(data: bytes) -> Encoder:
     try:
         state = srsly.msgpack_loads(data)
         fields, tagger, weights = srsly.json_loads(state["config"]), state["tagger"], load(state["weights"])
-        published = Tokenizer.from_str(state["published"]) if "published" in state else None
-        pieces = PieceTokenizer(Tokenizer.from_str(state["tokenizer"]), published)
+        with without_panics():
+            published = Tokenizer.from_str(state["published"]) if "published" in state else None
+            pieces = PieceTokenizer(Tokenizer.from_str(state["tokenizer"]), published)
     except Exception as error:  # tokenizers raises bare Exception
         raise ClinnerError(f"The saved encoder is damaged ({type(error).__name__}); save it again.") from error
     try:

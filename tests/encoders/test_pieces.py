@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc
 
-from clinner_spacy.encoders.pieces import PieceTokenizer
+from clinner_spacy.encoders.pieces import PieceTokenizer, without_panics
 from tests.tiny import KINDS, TEXT, tokenizer
 
 VOCAB = spacy.blank("xx").vocab
@@ -77,3 +77,13 @@ def test_no_documents():
     found = TOKENIZERS["bert"]([], 64)
     assert len(found.ids) == len(found.counts) == 0
     assert TOKENIZERS["bert"]([Doc(VOCAB)], 64).ids.dtype == np.int64
+
+
+def test_a_panic_is_an_error_that_can_be_caught():
+    class PanicException(BaseException):
+        """As Rust's: no Exception, and not to be imported."""
+
+    with pytest.raises(ValueError, match="panics"), without_panics():
+        raise PanicException("no entry found for key")
+    with pytest.raises(KeyboardInterrupt), without_panics():
+        raise KeyboardInterrupt

@@ -238,6 +238,12 @@ def test_any_spans(rules: Language, places: list[list[int]]) -> None:
     assert all(len(span) for span in doc.spans["assertion"])
 
 
+def seconds_of(nlp: Language, doc: Doc) -> float:
+    begin = time.process_time()
+    nlp.get_pipe("clinical_assertion")(doc)
+    return time.process_time() - begin
+
+
 @pytest.mark.slow
 def test_a_long_document_takes_linear_time(rules: Language) -> None:
     """200,000 words; the second without a single sentence end."""
@@ -247,7 +253,5 @@ def test_a_long_document_takes_linear_time(rules: Language) -> None:
             words = rules.make_doc(unit).text.split() * n_words
             doc = Doc(rules.vocab, words=words[:n_words])
             doc.spans["sc"] = [doc[i : i + 1] for i in range(0, n_words, 10)]
-            begin = time.process_time()
-            rules.get_pipe("clinical_assertion")(doc)
-            seconds.append(time.process_time() - begin)
+            seconds.append(min(seconds_of(rules, doc) for _ in range(2)))  # a busy machine may slow one of them
         assert seconds[1] < 8 * seconds[0]
