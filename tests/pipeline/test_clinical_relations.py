@@ -273,7 +273,7 @@ class TestPublished:
 
     def test_trained_on(self, published):
         nlp = self.nlp(published, precision="fp32")
-        notes = [(text, spans, [(h, t, "Has_Dose") for h, t, _ in relations]) for text, spans, relations in NOTES]
+        notes = [(text, spans, [(h, t, "Used_for") for h, t, _ in relations]) for text, spans, relations in NOTES]
         train = [gold(nlp, *note) for note in notes]
         optimizer = nlp.initialize(lambda: train)
         assert nlp.get_pipe("clinical_relations").labels == ("Has_Dose", "Used_for")
