@@ -11,27 +11,21 @@ import numpy as np
 from clinner_spacy.checkpoints.backbone import Checkpoint
 from clinner_spacy.checkpoints.loaded import Loaded
 from clinner_spacy.checkpoints.published import about_units, assemble_published, named
+from clinner_spacy.checkpoints.request import Request
 from clinner_spacy.checkpoints.token_classification import layout, only_task, tags_of
 from clinner_spacy.encoders.hub import known_about
-from clinner_spacy.encoders.settings import EncoderSettings
 from clinner_spacy.ner.heads import Head
 
 
-def load_single_head(
-    checkpoint: Checkpoint,
-    head: Head,
-    *,
-    family: str,
-    task: str | Sequence[str] | None,
-    labels: Sequence[str] | None,
-    words: str,
-    settings: EncoderSettings,
-) -> Loaded:
-    """A checkpoint whose head has been taken out of its weights. Raises ClinnerError if its tags make no scheme."""
+def load_single_head(checkpoint: Checkpoint, head: Head, family: str, request: Request) -> Loaded:
+    """A checkpoint whose head has been taken out of its weights; by default it tags pieces of the raw text.
+
+    family: what ``multiclin info`` calls its format. Raises ClinnerError if its tags make no scheme.
+    """
     name = checkpoint.name
-    tags = tags_of(labels_of(checkpoint.config), len(head.layers[-1][1]), labels, name)
+    tags = tags_of(labels_of(checkpoint.config), len(head.layers[-1][1]), request.labels, name)
     names, columns = layout(tags, name)
-    tasks = {only_task(task, names, name): names}
+    tasks = {only_task(request.task, names, name): names}
     canonical: list[int] | None = columns
     if sorted(columns) == list(range(1 + 2 * len(names))):
         head, canonical = in_order(head, [columns.index(column) for column in range(len(columns))]), None
@@ -40,8 +34,8 @@ def load_single_head(
         checkpoint.encoder(),
         [head],
         tasks,
-        settings,
-        {"words": words},
+        request.settings,
+        {"words": request.words or "pieces"},
         decode="crf" if head.crf else "softmax",
         activation="relu",
         columns=canonical,
