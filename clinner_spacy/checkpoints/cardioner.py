@@ -13,9 +13,9 @@ from typing import Any
 
 from clinner_spacy.checkpoints.backbone import Checkpoint
 from clinner_spacy.checkpoints.loaded import Loaded
-from clinner_spacy.checkpoints.published import assemble_published
+from clinner_spacy.checkpoints.published import about, assemble_published
 from clinner_spacy.checkpoints.request import Request
-from clinner_spacy.checkpoints.single_head import about, labels_of, load_single_head
+from clinner_spacy.checkpoints.single_head import labels_of, load_single_head
 from clinner_spacy.checkpoints.tasks import choose_tasks
 from clinner_spacy.checkpoints.token_classification import layout, tags_of
 from clinner_spacy.errors import ClinnerError
@@ -63,7 +63,7 @@ def load_cardioner(path: Path, request: Request) -> Loaded:
         {"words": request.words or "pieces"},
         **published,
     )
-    return Loaded(model, tasks, architecture, about(checkpoint, model, FAMILY + kind))
+    return Loaded(model, tasks, architecture, about(FAMILY + kind, request.name, model, path))
 
 
 Heads = tuple[list[Head], dict[str, list[str]], dict[str, Any]]

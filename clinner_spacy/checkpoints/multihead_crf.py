@@ -13,10 +13,9 @@ from typing import Any
 
 from clinner_spacy.checkpoints.backbone import Checkpoint
 from clinner_spacy.checkpoints.loaded import Loaded
-from clinner_spacy.checkpoints.published import about_units, assemble_published, named
+from clinner_spacy.checkpoints.published import about, assemble_published
 from clinner_spacy.checkpoints.request import Request
 from clinner_spacy.checkpoints.tasks import choose_tasks
-from clinner_spacy.encoders.hub import known_about
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.ner.heads import Head
 
@@ -49,14 +48,7 @@ def load_multihead_crf(path: Path, request: Request) -> Loaded:
     model, architecture = assemble_published(
         name, encoder, [head for _, head in chosen.values()], tasks, request.settings, reading, decode="crf"
     )
-    info = {
-        "format": "Multi-Head CRF (IEETA)",
-        "name": named(name),
-        "encoder": encoder.config.model_type,
-        **about_units(model),
-        **known_about(path),
-    }
-    return Loaded(model, tasks, architecture, info)
+    return Loaded(model, tasks, architecture, about("Multi-Head CRF (IEETA)", name, model, path))
 
 
 def _take_head(checkpoint: Checkpoint, label: str, n_layers: int) -> Head:

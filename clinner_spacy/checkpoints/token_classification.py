@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from clinner_spacy.checkpoints.loaded import Loaded
-from clinner_spacy.checkpoints.published import about_units, assemble, named
+from clinner_spacy.checkpoints.published import about, assemble
 from clinner_spacy.checkpoints.request import Request
-from clinner_spacy.encoders.hub import known_about
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.ner.schemes import parse_tags, scheme_of
 
@@ -54,14 +53,7 @@ def load_token_classification(path: Path, request: Request) -> Loaded:
         heads, canonical = (heads[0][rows], heads[1][rows]), None
     reading = {"words": request.words or words_of(name)}
     model, architecture = assemble(name, encoder, [heads], tasks, request.settings, canonical, "open", reading)
-    info = {
-        "format": "token classification",
-        "name": named(name),
-        "encoder": encoder.config.model_type,
-        **about_units(model),
-        **known_about(path),
-    }
-    return Loaded(model, tasks, architecture, info)
+    return Loaded(model, tasks, architecture, about("token classification", name, model, path))
 
 
 def only_task(task: str | Sequence[str] | None, labels: Sequence[str], name: str) -> str:
