@@ -2,8 +2,8 @@
 
     python benchmarks/languages.py ../shared/corpora
 
-The texts are those of the MultiClinNER dev parts (one language each): whole documents, the same in capitals, in capitals
-without accents, and single sentences of 20 to 200 characters. lingua is told which seven languages there are.
+The texts are those of the MultiClinNER dev parts (one language each): whole documents, the same in capitals, in
+capitals without accents, and single sentences of 20 to 200 characters. lingua is told which seven languages there are.
 """
 
 from __future__ import annotations
