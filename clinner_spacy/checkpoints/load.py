@@ -20,7 +20,7 @@ from clinner_spacy.checkpoints.token_classification import load_token_classifica
 from clinner_spacy.encoders.hub import VOCABULARIES, VOCABULARY_PARTS, WEIGHTS, Repository, fetch_encoder, repository_id
 from clinner_spacy.encoders.settings import DEFAULTS, EncoderSettings
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.files import EMBEDDED
+from clinner_spacy.files import path_of
 
 STATE_SUFFIXES = (".pt", ".pth", ".bin")
 
@@ -59,7 +59,7 @@ def load_checkpoint(
         return join([load_checkpoint(one, **given, settings=settings) for one in checkpoint], checkpoint)
     revision = settings.revision
     dt4h: dict[str, Any] = {"base_model": base_model, "task": task, "lang": lang, "words": words, "settings": settings}
-    path = EMBEDDED if checkpoint == "embedded" else Path(checkpoint)
+    path = path_of(checkpoint)
     if is_pipeline_dir(path):
         unused = {"base_model": base_model, "revision": revision, "labels": labels, "words": words}
         refuse_unused(unused, f"{checkpoint} is a saved pipeline and")
@@ -137,7 +137,7 @@ def known_tasks(
     """The tasks of the embedded model or of a saved pipeline; nothing where weights would have to be read to know."""
     if checkpoint is not None and not isinstance(checkpoint, str):
         return {}
-    path = EMBEDDED if checkpoint == "embedded" else Path(checkpoint or "")
+    path = path_of(checkpoint or "")
     return saved_tasks(path, task) if checkpoint and is_pipeline_dir(path) else {}
 
 
