@@ -15,8 +15,15 @@ from clinner_spacy.errors import ClinnerError
 
 #: The pipeline that ships inside the package.
 EMBEDDED = Path(__file__).parent / "embedded"
+#: What a checkpoint or model is called that is that pipeline.
+EMBEDDED_NAME = "embedded"
 #: What neither the name of a document nor a label may hold, since files of lines and tabs are made of them.
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def path_of(checkpoint: str) -> Path:
+    """Where a checkpoint lies if it is here: the embedded one in the package, any other where its name says."""
+    return EMBEDDED if checkpoint == EMBEDDED_NAME else Path(checkpoint)
 
 
 @contextmanager

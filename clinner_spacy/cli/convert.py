@@ -75,17 +75,24 @@ def convert_command(
 
 
 def detect(source: Path) -> Format:
-    """The format a source seems to be in, by the names of its files. Raises ClinnerError when none fits."""
+    """The format a source seems to be in, by the names of its files. Raises ClinnerError when none fits, and for rows
+    whose tags may as well be words of a text."""
+    from clinner_spacy.corpora.conll import check_prefixes
+
     if not source.exists():
         raise ClinnerError(f"{source} does not exist.")
+    if source.is_file() and source.suffix == ".csv":
+        return Format.csv
     if source.is_file():
-        return Format.csv if source.suffix == ".csv" else Format.conll
+        check_prefixes(source)
+        return Format.conll
     if any(source.rglob("*.ann")):
         return Format.brat
     if any(folder.is_dir() for name in ("tsv", "*/tsv", "*/*/tsv") for folder in source.glob(name)):
         return Format.multiclin
     if any(source.glob("*.txt")) or not any(path.is_file() for path in source.iterdir()):
         raise ClinnerError(f"{source} holds no annotation in a known layout: see --format and docs/corpora.md.")
+    check_prefixes(source)
     return Format.conll
 
 

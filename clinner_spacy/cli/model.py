@@ -16,11 +16,11 @@ from spacy.util import get_package_path, is_package
 from thinc.api import Model
 
 from clinner_spacy.checkpoints.pipeline_dir import FACTORY, is_pipeline_dir, read_meta
+from clinner_spacy.checkpoints.tasks import choose_tasks
 from clinner_spacy.cli.languages import AUTO, TokenizerByLanguage
 from clinner_spacy.cli.options import DEFAULT_MODEL
 from clinner_spacy.encoders.shim import EncoderShim
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.ner.tagset import spelled
 from clinner_spacy.pipeline.clinical_assertion import ClinicalAssertion
 from clinner_spacy.pipeline.marks import read_marks_alike
 from clinner_spacy.pipeline.saved import SavedPipe
@@ -154,11 +154,8 @@ def labels_of(nlp: Language, only: Sequence[str] | None = None) -> list[tuple[st
     for component in clinical_components(nlp):
         for task, labels in component.tasks.items():
             tasks.setdefault(task, []).extend(labels)
-    unknown = [task for task in only or () if spelled(task, tasks) not in tasks]
-    if unknown:
-        raise ClinnerError(f"The model has no task {unknown[0]!r}; it has {', '.join(tasks)}.")
-    only = only and [spelled(task, tasks) for task in only]
-    return [(task, label) for task, labels in tasks.items() if not only or task in only for label in labels]
+    chosen = choose_tasks(tasks, only or None, "The model")
+    return [(task, label) for task, labels in chosen.items() for label in labels]
 
 
 def blank(lang: str) -> Language:

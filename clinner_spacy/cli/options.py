@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
-DEFAULT_MODEL = "embedded"
+from clinner_spacy.files import EMBEDDED_NAME
+
+DEFAULT_MODEL = EMBEDDED_NAME
 
 #: What typer takes as the default of :data:`Models`.
 DEFAULT_MODELS = [DEFAULT_MODEL]

@@ -71,9 +71,9 @@ def predict_command(
     from clinner_spacy.cli.annotate import annotate_texts, with_progress
     from clinner_spacy.cli.model import build_nlp, labels_of
     from clinner_spacy.cli.outputs import check_folder, check_output
-    from clinner_spacy.cli.relations import recorded, require_relations
+    from clinner_spacy.cli.relations import recorded, relation_labels, require_relations
     from clinner_spacy.cli.texts import Texts
-    from clinner_spacy.corpora.brat import write_brat
+    from clinner_spacy.corpora.brat import check_labels, write_brat
     from clinner_spacy.corpora.tsv import write_multiclin_tsv
 
     if str(output) == "-":
@@ -99,6 +99,8 @@ def predict_command(
         assertion=assertion,
     )
     labels = labels_of(nlp, task)
+    if format is Format.brat:  # before hours of reading, not after
+        check_labels([label for _, label in labels] + relation_labels(nlp), {})
     if relations is not None:
         require_relations(nlp)
     columns = ATTRIBUTES if assertion else ()

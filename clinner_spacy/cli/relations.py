@@ -29,6 +29,14 @@ def relation_key(nlp: Language) -> str | None:
     return keys[0] if keys else None
 
 
+def relation_labels(nlp: Language) -> list[str]:
+    """The labels of the relations that the pipeline finds, as far as they are known."""
+    from clinner_spacy.pipeline.clinical_relations import ClinicalRelations
+
+    pipes = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, ClinicalRelations)]
+    return [label for pipe in pipes for label in pipe.labels]
+
+
 def require_relations(nlp: Language) -> None:
     """Raise ClinnerError if the pipeline finds no relations."""
     if relation_key(nlp) is None:

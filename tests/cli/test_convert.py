@@ -119,3 +119,18 @@ def test_errors_show_no_text(tmp_path: Path, name: str, content: str) -> None:
     result = convert(tmp_path / name, tmp_path / "o.spacy", "--only", "SYMPTOM")
     assert result.exit_code == 1 and result.output.count("\n") == 1
     assert not any(word in result.output for word in ("Juan", "998877", "fiebre", "alta"))
+
+
+def test_a_text_is_not_taken_for_labels(tmp_path: Path) -> None:
+    """Rows of one length, one of which ends in O: labels without prefixes are read only where the user says so."""
+    (tmp_path / "folder").mkdir()
+    for note in (tmp_path / "note.txt", tmp_path / "folder" / "note.conll"):
+        note.write_text("Grupo sanguíneo O\nNiega fiebre alta\nTos seca leve\n")
+        result = convert(note, tmp_path / "o.spacy")
+        assert result.exit_code == 1 and "line 2: the last column has no prefix" in result.output
+        assert not any(word in result.output for word in ("alta", "leve", "Niega"))
+    assert "--format conll" in convert(tmp_path / "folder", tmp_path / "o.spacy").output
+    (tmp_path / "a.conll").write_text("Toma NN O\naspirina NN DRUG\n")
+    assert convert(tmp_path / "a.conll", tmp_path / "o.spacy").exit_code == 1
+    assert convert(tmp_path / "a.conll", tmp_path / "o.spacy", "--format", "conll").exit_code == 0
+    assert labels(tmp_path / "o.spacy") == {"drug": ["DRUG"]}

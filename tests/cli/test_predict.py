@@ -77,6 +77,17 @@ def test_brat(run: Run, tmp_path: Path) -> None:
     assert again.exit_code == 1 and "exists already" in again.output
 
 
+def test_labels_that_brat_cannot_hold_are_refused_before_reading(run: Run, saved: Path, tmp_path: Path) -> None:
+    nlp = spacy.load(saved)
+    nlp.get_pipe("multiclin_ner").add_task("place", ["A B", "A_B"])
+    nlp.to_disk(tmp_path / "model")
+    note = write(tmp_path, {"note.txt": b"\xff"}) / "note.txt"
+    result = run("predict", note, tmp_path / "out", "--format", "brat", model=tmp_path / "model")
+    assert result.exit_code == 1 and "Labels 'A B' and 'A_B' are both A_B in brat" in result.output
+    chosen = run("predict", note, tmp_path / "out", "--format", "brat", "--task", "disease", model=tmp_path / "model")
+    assert "note.txt is not UTF-8" in chosen.output
+
+
 def test_task_and_threshold(run: Run, tmp_path: Path) -> None:
     write(tmp_path, {"note.txt": TEXT})
     run("predict", tmp_path / "note.txt", tmp_path / "out.tsv", "--task", "Disease")
