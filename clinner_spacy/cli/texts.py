@@ -167,6 +167,13 @@ def open_texts(
     return TableTexts(paths, kind, wanted, checked_encoding(encoding), options.allow_duplicates)
 
 
+def whole(texts: Texts | TableTexts) -> Iterator[Text]:
+    """The texts. Raises ClinnerError if one of them cannot be read, where others alone would be no use."""
+    yield from texts
+    if texts.unread.count:
+        raise ClinnerError(texts.unread.reasons[0])
+
+
 def report_unread(texts: Texts | TableTexts) -> None:
     """Say which texts could not be read, a line each, and raise ClinnerError with their number, if any."""
     unread = texts.unread

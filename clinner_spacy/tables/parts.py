@@ -1,7 +1,7 @@
 """Findings in a folder of Parquet parts, so that a run that was killed goes on where it stopped.
 
 ``part-00000.parquet``, ``part-00001.parquet``, … hold the findings of so many notes each, in the order of the input;
-``manifest.json`` says how far each part goes, of which input and by which pipeline. A part counts once the manifest
+``_manifest.json`` says how far each part goes, of which input and by which pipeline. A part counts once the manifest
 names it: whatever else a killed run left is written again.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from clinner_spacy import __version__
-from clinner_spacy.errors import ClinnerError
+from clinner_spacy.errors import DAMAGE, ClinnerError
 from clinner_spacy.files import replacing
 from clinner_spacy.tables.arrow import import_pyarrow
 from clinner_spacy.tables.found import AnnotatedText, Text
@@ -25,8 +25,11 @@ from clinner_spacy.tables.records import mention_records
 from clinner_spacy.tables.unread import Unread
 from clinner_spacy.tables.write import Layout, parquet_writer
 
-MANIFEST = "manifest.json"
+#: Readers of a folder of Parquet files, as pyarrow and Spark, pass over names that begin so.
+MANIFEST = "_manifest.json"
 LOCK = ".lock"
+#: What the manifest counts of a part: rows of the input up to its end, its notes and findings, its size.
+NUMBERS = ("row", "notes", "findings", "bytes")
 #: Notes in a part, unless told otherwise: what is lost at most when a run is killed.
 PART_NOTES = 5000
 
@@ -88,7 +91,7 @@ class Parts:
         self._save(self.source.unread, complete=True)
 
     def _write_part(self, notes: Iterable[AnnotatedText]) -> None:
-        name = f"part-{len(self.manifest['parts']):05}.parquet"
+        name = _part_name(len(self.manifest["parts"]))
         done = findings = 0
         row, unread = self.rows, self.source.unread.count
         with parquet_writer(self.folder / name, self.layout.mentions()) as write:
@@ -109,19 +112,15 @@ class Parts:
 
     def _resume(self) -> None:
         """Take over what another run has done."""
-        try:
-            before = json.loads((self.folder / MANIFEST).read_text(encoding="utf-8"))
-            parts, unread = before["parts"], Unread(before["unread"]["count"], before["unread"]["reasons"])
-        except (OSError, ValueError, LookupError, TypeError) as error:
-            raise ClinnerError(f"{self.folder / MANIFEST} is damaged; remove the folder and begin anew.") from error
+        before = read_manifest(self.folder)
         for key, other in (("version", "version of clinner-spacy"), ("pipeline", "pipeline or options of it")):
             self._refuse(before, key, other)
         self._refuse(before, "input", "input")
         self._refuse(before, "columns", "columns")
-        for part in parts:
-            self._check_part(part)
+        for part in before["parts"]:
+            check_part(self.folder, part)
         self.manifest = before
-        self.source.skip(self.rows, unread)
+        self.source.skip(self.rows, Unread(**before["unread"]))
 
     def _refuse(self, before: Mapping[str, Any], key: str, what: str) -> None:
         if before.get(key) != self.manifest[key]:
@@ -129,18 +128,47 @@ class Parts:
                 f"{self.folder} holds parts of a run with another {what}; run that one again, or name a new folder."
             )
 
-    def _check_part(self, part: Mapping[str, Any]) -> None:
-        pa = import_pyarrow()
-        import pyarrow.parquet
 
-        path = self.folder / part["file"]
-        try:
-            whole = path.stat().st_size == part["bytes"]
-            whole = whole and pyarrow.parquet.read_metadata(path).num_rows == part["findings"]
-        except (OSError, pa.ArrowException):
-            whole = False
-        if not whole:
-            raise ClinnerError(f"{path} is missing or is not as it was written; remove the folder and begin anew.")
+def part_files(folder: Path) -> list[Path]:
+    """The parts of a run that is complete. Raises ClinnerError if it is not, or if one is missing or damaged."""
+    manifest = read_manifest(folder)
+    if not manifest["complete"]:
+        raise ClinnerError(f"{folder} holds the parts of a run that is not complete; let it end first.")
+    return [check_part(folder, part) for part in manifest["parts"]]
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """What the manifest of a folder says. Raises ClinnerError if it cannot be read or is damaged."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        assert isinstance(manifest["complete"], bool) and isinstance(manifest["unread"]["reasons"], list)
+        assert all(isinstance(part[key], int) for part in manifest["parts"] for key in NUMBERS)
+        assert all(part["file"] == _part_name(n) for n, part in enumerate(manifest["parts"]))
+    except (OSError, AssertionError, *DAMAGE) as error:
+        raise ClinnerError(
+            f"{folder / MANIFEST} is missing or damaged; remove the folder and begin anew."
+        ) from error
+    return manifest
+
+
+def check_part(folder: Path, part: Mapping[str, Any]) -> Path:
+    """Where a part is. Raises ClinnerError if it is not there, or not as the manifest says."""
+    pa = import_pyarrow()
+    import pyarrow.parquet
+
+    path = folder / part["file"]
+    try:
+        whole = path.stat().st_size == part["bytes"]
+        whole = whole and pyarrow.parquet.read_metadata(path).num_rows == part["findings"]
+    except (OSError, pa.ArrowException):
+        whole = False
+    if not whole:
+        raise ClinnerError(f"{path} is missing or is not as it was written; remove the folder and begin anew.")
+    return path
+
+
+def _part_name(number: int) -> str:
+    return f"part-{number:05}.parquet"
 
 
 @contextmanager

@@ -26,6 +26,7 @@ Row = dict[str, Any]
 BATCH_ROWS = 256
 #: More than any cell has characters, and a number that C can hold everywhere.
 MAX_CELL = 2**31 - 1
+NAME_THEM = "name columns with --text-column, --id-column and --keep"
 #: What a column of a table is called, as opposed to a cell of patients' text where a header was forgotten.
 NAME = re.compile(r"[^\W\d][\w .:/-]{0,39}")
 
@@ -219,19 +220,17 @@ class Delimited(LineTable):
             raise ClinnerError(f"{self.name}, row {number + 1}: its quotation marks do not match ({error}).") from error
 
 
-def check_columns(there: Sequence[str], needed: Sequence[str], source: str) -> None:
+def check_columns(there: Sequence[str], needed: Sequence[str], source: str, do: str = NAME_THEM) -> None:
     """Raise ClinnerError for a needed column that is not there, or there twice.
 
-    Those that are there are named, unless they look like cells of a table whose header was forgotten.
+    do: what to do then. Those that are there are named, unless they look like cells of a table whose header was
+    forgotten.
     """
     missing = [name for name in needed if name not in there]
     if missing:
         named = all(NAME.fullmatch(name) for name in there) and len(set(there)) == len(there)
         has = ", ".join(there) if named and there else f"{len(there)} columns whose names look like no names"
-        raise ClinnerError(
-            f"{source} has no column {', '.join(missing)} but {has}; name columns with --text-column, --id-column and "
-            "--keep."
-        )
+        raise ClinnerError(f"{source} has no column {', '.join(missing)} but {has}; {do}.")
     twice = [name for name in needed if list(there).count(name) > 1]
     if twice:
         raise ClinnerError(f"{source} has several columns {twice[0]}; rename all but one.")
