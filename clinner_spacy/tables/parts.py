@@ -88,6 +88,7 @@ class Parts:
         while note is not None or not self.manifest["parts"]:
             self._write_part(islice(chain([note] if note else [], stream), self.size))
             note = next(stream, None)
+        self.manifest["parts"][-1]["row"] = self.source.position  # with those behind its last note that have no text
         self._save(self.source.unread, complete=True)
 
     def _write_part(self, notes: Iterable[AnnotatedText]) -> None:
