@@ -16,11 +16,12 @@ from clinner_spacy.files import CONTROL
 from clinner_spacy.tables.found import Text
 from clinner_spacy.tables.parts import MANIFEST, part_files
 from clinner_spacy.tables.records import Record
-from clinner_spacy.tables.rows import Wanted, check_columns
+from clinner_spacy.tables.rows import Wanted
 from clinner_spacy.tables.sources import KINDS, open_table
 
 #: What a TSV calls our columns.
 FROM_TSV = {"filename": "note_id", "start_span": "start", "end_span": "end"}
+TO_TSV = {name: tsv for tsv, name in FROM_TSV.items()}
 #: Columns of a table of findings, and of one of relations, that are needed here.
 FINDING = ("note_id", "start", "end", "label")
 RELATION = ("note_id", "relation", *(f"{side}_{part}" for side in ("head", "tail") for part in FINDING[1:]))
@@ -86,14 +87,15 @@ def _by_note(path: Path, needed: Sequence[str], text: str) -> tuple[dict[str, li
         kind = KINDS.get(file.suffix.lower())
         if kind is None:
             raise ClinnerError(f"{file} is no table; name one that ends in {', '.join(KINDS)}, or a folder of parts.")
-        id = "filename" if kind == "tsv" else "note_id"
-        for number, row in enumerate(open_table(file, kind, Wanted(text, id, None)).read(), 1):
+        names = TO_TSV if kind == "tsv" else {}
+        id, *others = (names.get(name, name) for name in needed if name != text)
+        wanted = Wanted(text, id, None, tuple(others), "give a table that multiclin predict wrote")
+        table = open_table(file, kind, wanted)
+        for number, row in enumerate(table.read(), 1):
             record = {FROM_TSV.get(name, name): value for name, value in row.items()}
-            if not columns:
-                check_columns(list(record), needed, str(file), "give a table that multiclin predict wrote")
-            columns |= dict.fromkeys(record)
             record |= {name: _checked(record.get(name), name, f"{file}, row {number}") for name in needed}
             notes.setdefault(record["note_id"], []).append(record)
+        columns |= dict.fromkeys(table.types)
     return notes, list(columns)
 
 

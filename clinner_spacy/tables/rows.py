@@ -26,21 +26,25 @@ Row = dict[str, Any]
 BATCH_ROWS = 256
 #: More than any cell has characters, and a number that C can hold everywhere.
 MAX_CELL = 2**31 - 1
-NAME_THEM = "name columns with --text-column, --id-column and --keep"
 #: What a column of a table is called, as opposed to a cell of patients' text where a header was forgotten.
 NAME = re.compile(r"[^\W\d][\w .:/-]{0,39}")
 
 
 class Wanted(NamedTuple):
-    """The columns that hold the texts and the notes' ids, and others that are kept; keep=None: all others."""
+    """The columns that hold the texts and the notes' ids, and others that are kept; keep=None: all others.
+
+    also: of all others those that must be there; do: what to do where a column is missing.
+    """
 
     text: str = "text"
     id: str = "note_id"
     keep: tuple[str, ...] | None = ()
+    also: tuple[str, ...] = ()
+    do: str = "name columns with --text-column, --id-column and --keep"
 
     @property
     def needed(self) -> tuple[str, ...]:
-        return (self.id, self.text, *(self.keep or ()))
+        return (self.id, self.text, *(self.keep or ()), *self.also)
 
     def others(self, columns: Iterable[str]) -> list[str]:
         """Those of a table's columns that are kept."""
@@ -59,7 +63,7 @@ class ParquetTable:
         pa = import_pyarrow()
         with self._open() as file:
             schema, self.rows = file.schema_arrow, file.metadata.num_rows
-        check_columns(schema.names, wanted.needed, self.name)
+        check_columns(schema.names, wanted, self.name)
         self.types = {field.name: _plain_type(pa, field.type) for field in schema}
         text, id = self.types[wanted.text], self.types[wanted.id]
         if not _is_string(pa, text):
@@ -183,7 +187,7 @@ class JsonLines(LineTable):
                 types.setdefault(name, set()).add(type(row.get(name)))
             yield {name: row.get(name) for name in (self.wanted.id, self.wanted.text, *others)}
         if seen:
-            check_columns(list(seen), self.wanted.needed, self.name)
+            check_columns(list(seen), self.wanted, self.name)
         self.types = types
 
 
@@ -202,7 +206,7 @@ class Delimited(LineTable):
         number = 0
         try:
             header = next(rows, [])
-            check_columns(header, self.wanted.needed, self.name)
+            check_columns(header, self.wanted, self.name)
             names = [self.wanted.id, self.wanted.text, *self.wanted.others(header)]
             self.types = dict.fromkeys(names[2:], "string")
             at = [header.index(name) for name in names]
@@ -220,18 +224,17 @@ class Delimited(LineTable):
             raise ClinnerError(f"{self.name}, row {number + 1}: its quotation marks do not match ({error}).") from error
 
 
-def check_columns(there: Sequence[str], needed: Sequence[str], source: str, do: str = NAME_THEM) -> None:
+def check_columns(there: Sequence[str], wanted: Wanted, source: str) -> None:
     """Raise ClinnerError for a needed column that is not there, or there twice.
 
-    do: what to do then. Those that are there are named, unless they look like cells of a table whose header was
-    forgotten.
+    Those that are there are named, unless they look like cells of a table whose header was forgotten.
     """
-    missing = [name for name in needed if name not in there]
+    missing = [name for name in wanted.needed if name not in there]
     if missing:
         named = all(NAME.fullmatch(name) for name in there) and len(set(there)) == len(there)
         has = ", ".join(there) if named and there else f"{len(there)} columns whose names look like no names"
-        raise ClinnerError(f"{source} has no column {', '.join(missing)} but {has}; {do}.")
-    twice = [name for name in needed if list(there).count(name) > 1]
+        raise ClinnerError(f"{source} has no column {', '.join(missing)} but {has}; {wanted.do}.")
+    twice = [name for name in wanted.needed if list(there).count(name) > 1]
     if twice:
         raise ClinnerError(f"{source} has several columns {twice[0]}; rename all but one.")
 

@@ -88,7 +88,7 @@ class TableTexts:
         """What tells this input from others: names, sizes and ends of its files, columns."""
         root = os.path.commonpath([os.path.dirname(path) for path in self.paths])  # noqa: PTH120 - strings are many
         named = ((os.path.relpath(path, root), path) for path in self.paths)
-        return fingerprint_of(named, TAIL) | {"columns": list(self.wanted), "duplicates": self.duplicates}
+        return fingerprint_of(named, TAIL) | {"columns": list(self.wanted[:3]), "duplicates": self.duplicates}
 
     def _begin(self, table: ParquetTable | LineTable) -> tuple[int, int]:
         """Rows of this table to pass over, and the position then."""
