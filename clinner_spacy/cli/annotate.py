@@ -35,14 +35,14 @@ def annotate_texts(
     yield from spread(batches, annotate, n_process) if n_process > 1 else chain.from_iterable(annotate(batches))
 
 
-def with_progress(done: Iterable[AnnotatedText], total: int | None) -> Generator[AnnotatedText]:
+def with_progress(done: Iterable[AnnotatedText], total: int | None, before: int = 0) -> Generator[AnnotatedText]:
     """``done`` as it comes, with a bar of texts done, words a second and time left on standard error while that is a
-    terminal. total: how many come, None if nobody knows."""
+    terminal. total: how many there are, None if nobody knows; before: of them those of an earlier run."""
     console = Console(stderr=True)
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"), TimeRemainingColumn())
     begin, words = monotonic(), 0
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("", total=total, speed="")
+        bar = progress.add_task("", total=total, completed=before, speed="")
         for text in done:
             words += len(text.text.split()) if console.is_terminal else 0
             yield text

@@ -91,6 +91,8 @@ Changed = Annotated[
 Assertion = Annotated[
     bool, typer.Option("--assertion", help="Say of each mention whether it is negated, uncertain, of the family, …")
 ]
+TextColumn = Annotated[str | None, typer.Option(metavar="NAME", help="Where a table has the texts; default text.")]
+IdColumn = Annotated[str | None, typer.Option(metavar="NAME", help="Where a table has the ids; default note_id.")]
 Encoding = Annotated[str, typer.Option(metavar="NAME", help="Of the texts, as cp1252 or utf-16.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output if it is there.")]
 #: For commands that say themselves what is wrong with a third name: the shell made it of a pattern.

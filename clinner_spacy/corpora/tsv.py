@@ -128,11 +128,20 @@ def write_multiclin_tsv(
         for document in documents:
             for mention in chain.from_iterable(document.mentions.values()):
                 start, end = mention.start, mention.end
-                text = re.sub(r"[\t\n\r\v\f\x1c-\x1e\x85\u2028\u2029]", " ", document.text[start:end])
-                for column, value in (("name", document.name), ("label", mention.label)):
-                    if not value or CONTROL.search(value):
-                        raise ClinnerError(f"A {column} is empty or holds a control character: {value!r}; rename it.")
+                check_names(document.name, mention.label)
                 said = (int(name in mention.attributes) for name in attributes)
-                table.writerow((document.name, mention.label, start, end, text, *said))
+                table.writerow((document.name, mention.label, start, end, one_line(document.text[start:end]), *said))
                 written += 1
     return written
+
+
+def one_line(text: str) -> str:
+    """A text as one cell: tabs and line breaks become spaces."""
+    return re.sub(r"[\t\n\r\v\f\x1c-\x1e\x85\u2028\u2029]", " ", text)
+
+
+def check_names(document: str, label: str) -> None:
+    """Raise ClinnerError for the name of a document or a label that no table of lines and tabs can hold."""
+    for column, value in (("name", document), ("label", label)):
+        if not value or CONTROL.search(value):
+            raise ClinnerError(f"A {column} is empty or holds a control character: {value!r}; rename it.")

@@ -163,9 +163,10 @@ def test_a_failure_leaves_the_old_table(run: Run, tmp_path: Path) -> None:
 
 def test_unwritable_output(run: Run, tmp_path: Path) -> None:
     write(tmp_path, {"a.txt": TEXT})
-    for output in (tmp_path / "no" / "out.tsv", tmp_path):
+    for output, told in ((tmp_path / "no" / "out.tsv", "cannot be written"), (tmp_path, "holds other things")):
         result = run("predict", tmp_path / "a.txt", output)
-        assert result.exit_code == 1 and f"{output} cannot be written" in result.output
+        assert result.exit_code == 1 and f"{output} {told}" in result.output
+    assert nothing_else(tmp_path, "a.txt")
 
 
 def test_models_that_cannot_be_read(run: Run, saved: Path, tmp_path: Path) -> None:
