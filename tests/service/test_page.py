@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import html
 import json
+import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
+from xml.etree import ElementTree
 
 import httpx
 import pytest
 
+from clinner_spacy.cli.marked import label_rules, marked_text
 from clinner_spacy.service.reader import Reader, Reading
+from clinner_spacy.tables.found import Found
+from clinner_spacy.tables.records import mention_record
 from tests.browser import chromium, until
 from tests.service.conftest import serving
 
@@ -205,6 +212,44 @@ def test_on_a_phone(client: httpx.Client, folder: Path, dark: bool) -> None:
         for button in page.find_elements("tag name", "button"):
             assert button.rect["height"] >= 40, "a thumb hits it"
             assert button.accessible_name
+
+
+MARKED = """
+const [cases, done] = arguments;
+import("/page/mentions.js").then(({markedText, labelRules}) => {
+  const classOf = new Map([["A", 0], ["B<'>", 1]]);
+  const told = (mark) => [mark.className, mark.id, mark.title.replaceAll("\\n", " "),
+    mark.style.getPropertyValue("--n"), mark.textContent];
+  const marks = cases.map(([text, mentions]) => [...markedText(text, mentions, classOf).querySelectorAll("mark")]);
+  done([marks.map((of) => of.map(told)), labelRules([...classOf].map(([label, colour]) => ({label, colour})))]);
+});
+"""
+
+
+LABELS = {"A": 0, "B<'>": 1}
+
+
+@pytest.mark.slow
+def test_what_render_writes_is_the_same(page: Any) -> None:
+    chance = random.Random(0)
+    cases = []
+    for _ in range(200):
+        text = "".join(chance.choices("ab <&\n\u202e😀", k=20))
+        starts = sorted(chance.choices(range(15), k=chance.randrange(7)))
+        found = [Found(s, s + chance.randint(1, 5), chance.choice([*LABELS]), n / 10) for n, s in enumerate(starts)]
+        cases.append((text, found))
+    as_json = [(text, [mention_record(one, text) for one in found]) for text, found in cases]
+    marks, rules = page.execute_async_script(MARKED, as_json)
+    for (text, found), here in zip(cases, marks, strict=True):
+        tree = ElementTree.fromstring(f"<p>{''.join(marked_text(text, found, LABELS))}</p>")
+        assert here == [told(mark) for mark in tree.iter("mark")]
+    written = [html.unescape(unquote(rule)).strip() for rule in label_rules({"A": "a", "B<'>": "b"})]
+    assert [html.unescape(unquote(rule)) for rule in rules] == written
+
+
+def told(mark: ElementTree.Element) -> list[str]:
+    row = mark.attrib["style"].removeprefix("--n:")
+    return [mark.attrib["class"], mark.get("id", ""), mark.attrib["title"], row, "".join(mark.itertext())]
 
 
 @pytest.mark.slow

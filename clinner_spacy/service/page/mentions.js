@@ -99,7 +99,7 @@ function titleOf({ mention }) {
 /** A text as nodes in which every character can be seen, and none turns what follows. */
 export function shown(text) {
   return text.split(new RegExp(`(${HIDDEN.source})`, "u")).filter(Boolean).map((part) => {
-    if (!HIDDEN.test(part)) return part.replace(CONTROL, picture);
+    if (!HIDDEN.test(part)) return part.replace(/\r\n?/g, "\n").replace(CONTROL, picture);
     const code = part.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
     return element("span", { class: "hidden-character", "data-code": `U+${code}` }, part);
   });
