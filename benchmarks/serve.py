@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import find_spec
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -78,7 +79,9 @@ def main(
         print(f"\n| service | clients | {COLUMNS} | memory |\n|---|---|---|---|---|---|---|---|---|")
         for name in [name for name in SERVICES if name in wanted and name != "flask"]:
             measure(name, work, notes, seconds)
-        if "flask" in wanted:
+        if "flask" in wanted and find_spec("flask") is None:
+            print("flask is left out: it is not installed")
+        elif "flask" in wanted:
             compare(work, notes, turns)
     if "memory" in wanted:
         shortest = sorted(found, key=len)[: len(found) // 2]

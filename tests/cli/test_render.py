@@ -132,7 +132,7 @@ def test_the_index_counts_and_leads(tmp_path: Path) -> None:
     header = html[html.index("<header>") : html.index("</header>")]
     assert header.count('<span class="count">200</span>') == 2 and "201 notes" in html
     assert html.index('href="#n201"') < html.index('id="n1"')
-    assert "note &lt;7&gt;</a></td><td class=\"number\">1</td><td class=\"number\">1</td>" in html
+    assert 'note &lt;7&gt;</a></td><td class="number">1</td><td class="number">1</td>' in html
     assert len(page.ids) == len(set(page.ids)), "an anchor is one place"
     assert {link[1:] for link in page.links} <= {*page.ids, "top"}
 

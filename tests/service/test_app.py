@@ -7,13 +7,14 @@ import logging
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import pytest
 
 from clinner_spacy.cli.model import build_nlp
 from clinner_spacy.service.limits import Limits
-from clinner_spacy.service.reader import Reader
+from clinner_spacy.service.reader import Reader, Reading
 from tests.service.conftest import serving
 
 TEXT = "Niega fiebre. Diagnosticado de diabetes mellitus tipo 2."
@@ -48,6 +49,28 @@ def test_entities_and_negation_are_chosen(client: httpx.Client) -> None:
     (answer,) = client.post("/process_bulk", params=query, json=[{"text": TEXT}]).json()
     annotations = answer["nlp_output"]["annotations"]
     assert annotations and {(a["concept_class"], a["negation"]) for a in annotations} == {("disorder/disease", None)}
+
+
+def test_tasks_are_chosen(client: httpx.Client) -> None:
+    asked = {"texts": [TEXT + " Toma metformina."]}
+    for tasks in (["disease"], ["disease", "drug"]):
+        (result,) = client.post("/annotate", params={"task": tasks}, json=asked).json()["results"]
+        assert {mention["task"] for mention in result["mentions"]} == set(tasks)
+    answer = client.post("/annotate", params={"task": "dragons"}, json=asked)
+    assert answer.status_code == 422 and "disease" in answer.json()["detail"]
+
+
+def test_relations_stay_where_both_ends_do() -> None:
+    places = [("DRUG", 0, 3, "drug"), ("DOSE", 4, 6, "dose"), ("DRUG", 7, 9, "")]
+    mentions = [{"label": label, "start": s, "end": e, "task": task} for label, s, e, task in places]
+
+    def relation(head: int, tail: int) -> dict[str, Any]:
+        ends = {"head": mentions[head], "tail": mentions[tail]}
+        return {f"{side}_{key}": of[key] for side, of in ends.items() for key in ("label", "start", "end")}
+
+    chosen = Reading(mentions, [relation(0, 1), relation(0, 2)]).of_tasks(["drug"])
+    assert chosen.mentions == [mentions[0], mentions[2]], "what another component found is of any task"
+    assert chosen.relations == [relation(0, 2)]
 
 
 @pytest.mark.parametrize("query", [{"language": "xx"}, {"entities": "dragons"}, {"negation": "perhaps"}])

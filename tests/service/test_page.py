@@ -25,9 +25,11 @@ NOTE = "Niega fiebre. Refiere tos. Diagnosticado de diabetes mellitus tipo 2."
 HOSTILE = 'Fiebre <img src=x onerror="document.title=1">\u202etos\u202c 😀 tos'
 
 DROP = """
-const [name, bytes] = arguments, transfer = new DataTransfer();
+const [name, bytes, where] = arguments, transfer = new DataTransfer();
 transfer.items.add(new File([new Uint8Array(bytes)], name));
-document.getElementById("note").dispatchEvent(new DragEvent("drop", {dataTransfer: transfer, cancelable: true}));
+const dropped = new DragEvent("drop", {dataTransfer: transfer, cancelable: true, bubbles: true});
+document.getElementById(where || "note").dispatchEvent(dropped);
+return dropped.defaultPrevented;
 """
 SHOWN = "return [...document.querySelectorAll('#mentions a')].map((a) => a.textContent)"
 
@@ -192,7 +194,7 @@ def test_what_is_wrong_is_said(page: Any) -> None:
     page.execute_script("document.getElementById('note').value = ''")
     page.find_element("id", "find").click()
     assert "no note" in status.text and "error" in status.get_attribute("class")
-    page.execute_script(DROP, "alt.txt", list("Übelkeit".encode("latin-1")))
+    assert page.execute_script(DROP, "alt.txt", list("Übelkeit".encode("latin-1")), "status"), "the page stays"
     until(lambda: "not UTF-8" in status.text)
     page.execute_script("document.getElementById('note').value = 'a'.repeat(1000001)")
     page.find_element("id", "find").click()

@@ -111,16 +111,20 @@ async function openFile(file) {
   byId("note").focus();
 }
 
-function takeDrops(field) {
+/** Files may be dropped anywhere: beside the field the browser would leave the page for them. */
+function takeDrops() {
+  const field = byId("note");
   for (const kind of ["dragenter", "dragover"]) {
-    field.addEventListener(kind, (event) => {
+    document.addEventListener(kind, (event) => {
       if (!event.dataTransfer.types.includes("Files")) return; // dropped words are the field's own business
       event.preventDefault();
       field.classList.add("dropping");
     });
   }
-  field.addEventListener("dragleave", () => field.classList.remove("dropping"));
-  field.addEventListener("drop", (event) => {
+  document.addEventListener("dragleave", (event) => {
+    if (event.relatedTarget === null) field.classList.remove("dropping"); // out of the window
+  });
+  document.addEventListener("drop", (event) => {
     field.classList.remove("dropping");
     if (!event.dataTransfer.files.length) return;
     event.preventDefault();
@@ -244,7 +248,7 @@ byId("file").addEventListener("change", () => {
   openFile(byId("file").files[0]);
   byId("file").value = ""; // so that the same file can be opened again
 });
-takeDrops(byId("note"));
+takeDrops();
 byId("labels").addEventListener("change", showChosen);
 byId("score").addEventListener("input", showChosen);
 byId("json").addEventListener("click", saveJson);
