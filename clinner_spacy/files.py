@@ -70,7 +70,7 @@ def _beside(target: Path) -> Path:
     return target.with_name(f".multiclin.{secrets.token_hex(8)}.part")
 
 
-class Found(NamedTuple):
+class Files(NamedTuple):
     """Paths below a folder, as strings: those of a hundred thousand files are a fifth of the size of Path objects.
 
     ``unreadable`` are links that lead nowhere, folders that may not be opened, and what is no regular file.
@@ -80,16 +80,16 @@ class Found(NamedTuple):
     unreadable: list[str]
 
 
-def find_files(folder: str | Path) -> Found:
+def find_files(folder: str | Path) -> Files:
     """All files below ``folder``, at any depth, through links to folders, too; a link back up is not followed."""
-    found = Found([], [])
+    found = Files([], [])
     _look_into(str(folder), (), found)
     return found
 
 
-def _look_into(folder: str, above: tuple[tuple[int, int], ...], found: Found) -> None:
+def _look_into(folder: str, above: tuple[tuple[int, int], ...], found: Files) -> None:
     try:
-        status = os.stat(folder)  # noqa: PTH116 - strings, see Found
+        status = os.stat(folder)  # noqa: PTH116 - strings, see Files
         here = status.st_dev, status.st_ino
         if here in above:
             return

@@ -119,7 +119,8 @@ class Checkpoint:
             return own
         if prefix in ("bert", "deberta", "modernbert"):
             return "deberta-v2" if prefix == "deberta" else prefix
-        return "xlm-roberta" if self.config.get("vocab_size", 0) >= MULTILINGUAL else "roberta"
+        size = self.config.get("vocab_size")
+        return "xlm-roberta" if isinstance(size, int) and size >= MULTILINGUAL else "roberta"
 
 
 def without_prefix(weights: Mapping[str, Any], name: str) -> tuple[str, dict[str, Any]]:

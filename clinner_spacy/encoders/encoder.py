@@ -21,7 +21,7 @@ from transformers.utils import logging
 
 from clinner_spacy.encoders.hub import VOCABULARIES
 from clinner_spacy.encoders.pieces import PieceTokenizer, without_panics
-from clinner_spacy.encoders.torch_files import check_finite, check_sizes
+from clinner_spacy.encoders.torch_files import check_finite, check_numbers, check_sizes
 from clinner_spacy.errors import ClinnerError
 
 #: Pieces a window, special tokens included, unless the config or the encoder's positions say otherwise.
@@ -32,6 +32,9 @@ ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 
 #: Top-level parts that are not read: what comes after the vectors of the words.
 UNUSED = ("pooler", "classifier")
+
+#: Layers of an encoder, at most; published ones have up to 48.
+MAX_LAYERS = 1000
 
 #: Without the first, transformers asks on standard input whether code that lies beside a model may run.
 SAFELY: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
@@ -99,6 +102,8 @@ def plain(config: Any) -> Any:
     """A config without what names code, a folder of this machine or another precision than that of training."""
     if getattr(config, "quantization_config", None):
         raise ValueError("its weights are quantized")
+    if getattr(config, "num_hidden_layers", 1) not in range(1, MAX_LAYERS):  # a module is made of each
+        raise ValueError(f"it has {config.num_hidden_layers!r} layers")
     for field in CODE:
         if hasattr(config, field):
             delattr(config, field)
@@ -177,7 +182,7 @@ def build_module(config: Any, tagger: bool, weights: Mapping[str, Tensor], sourc
         ) from error
     described = blank.state_dict()
     shapes = {name: tuple(value.shape) for name, value in described.items()}
-    unused = {name: torch.zeros(shape) for name, shape in shapes.items() if name.split(".")[0] in UNUSED}
+    unused = {name: shape for name, shape in shapes.items() if name.split(".")[0] in UNUSED}
     own = {name: shape for name, shape in shapes.items() if name not in unused}
     # Files of old versions hold buffers that are computed now.
     computed = {name for name, _ in blank.named_buffers()} - set(own)
@@ -201,8 +206,9 @@ def build_module(config: Any, tagger: bool, weights: Mapping[str, Tensor], sourc
             f"{source} does not fit the encoder that its config describes ({config.model_type}): {shown}."
         )
     full = {name: value.float() if value.is_floating_point() else value for name, value in given.items()}
-    with _no_progress_bar():
-        return _bare(type(blank).from_pretrained(None, config=config, state_dict=full | unused))
+    full |= {name: torch.zeros(shape) for name, shape in unused.items()}
+    with _quiet():
+        return _bare(type(blank).from_pretrained(None, config=config, state_dict=full))
 
 
 def freeze(encoder: Encoder, depth: bool | int) -> None:
@@ -225,8 +231,10 @@ def freeze(encoder: Encoder, depth: bool | int) -> None:
 def _from_pretrained(factory: Any, path: Path, config: Any) -> Any:
     for file in sorted(path.glob("*.bin")):
         check_sizes(file)
+    for file in sorted(path.glob("*.safetensors")):
+        check_numbers(file)
     try:
-        with _no_progress_bar():
+        with _quiet():
             module, info = factory.from_pretrained(path, config=config, output_loading_info=True, **SAFELY)
     except Exception as error:  # each format of weights has errors of its own
         raise ClinnerError(f"The weights in {path} cannot be read ({brief(error)}); fetch them again.") from error
@@ -241,13 +249,16 @@ def _from_pretrained(factory: Any, path: Path, config: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    """Putting weights in place takes a moment; transformers 5 draws a bar for it even into files."""
-    shown = logging.is_progress_bar_enabled()
+def _quiet() -> Iterator[None]:
+    """Putting weights in place takes a moment; transformers 5 draws a bar for it even into files, and a table of what
+    does not fit, which we say in a sentence."""
+    shown, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity_error()
     try:
         yield
     finally:
+        logging.set_verbosity(verbosity)
         if shown:
             logging.enable_progress_bar()
 
