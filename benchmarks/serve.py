@@ -76,7 +76,6 @@ def main(
     with tempfile.TemporaryDirectory() as work:
         if {"xlm-r", "flask"} & set(wanted):
             build(Path(work), found)
-        print(f"\n| service | clients | {COLUMNS} | memory |\n|---|---|---|---|---|---|---|---|---|")
         for name in [name for name in SERVICES if name in wanted and name != "flask"]:
             measure(name, work, notes, seconds)
         if "flask" in wanted and find_spec("flask") is None:
@@ -91,6 +90,7 @@ def main(
 def measure(name: str, work: str, notes: Sequence[str], seconds: float) -> None:
     """Print a row for each number of clients."""
     with worker(serve, name, work) as service:
+        print(f"\n| service | clients | {COLUMNS} | memory |\n|---|---|---|---|---|---|---|---|---|")
         load(service, iter(notes[:WARM]), 1)
         for clients in CLIENTS:
             done = load(service, rounds(notes, seconds), clients)
