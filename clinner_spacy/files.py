@@ -17,6 +17,8 @@ from clinner_spacy.errors import ClinnerError
 EMBEDDED = Path(__file__).parent / "embedded"
 #: What a checkpoint or model is called that is that pipeline.
 EMBEDDED_NAME = "embedded"
+#: The service's page; what ``multiclin render`` writes looks the same.
+PAGE = Path(__file__).parent / "service" / "page"
 #: What neither the name of a document nor a label may hold, since files of lines and tabs are made of them.
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 

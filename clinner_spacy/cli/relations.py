@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Generator, Iterable, Iterator
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clinner_spacy.cli.marked import shown
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.files import replacing
 from clinner_spacy.tables.formats import Format, table_format
@@ -77,10 +77,10 @@ def render_relations(text: AnnotatedText) -> Iterator[str]:
         yield '<ul class="relations">\n'
         for r in text.relations:
             head, tail = (
-                f"<q>{escape(_one_line(text.text[f.start : f.end]))}</q> <small>{escape(f.label)}</small>"
+                f"<q>{shown(_one_line(text.text[f.start : f.end]))}</q> <small>{shown(f.label)}</small>"
                 for f in (text.found[r["head"]], text.found[r["tail"]])
             )
-            score, label = f"{r['score']:.2f}", escape(r["label"])
+            score, label = f"{r['score']:.2f}", shown(r["label"])
             yield f'<li title="{score}">{head} <em>— {label} →</em> {tail}</li>\n'
         yield "</ul>\n"
 

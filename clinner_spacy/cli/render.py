@@ -35,9 +35,10 @@ def render_command(
 ) -> None:
     """Show texts with their mentions marked, as one HTML page.
 
-    The page stands alone: no scripts, nothing fetched from elsewhere. Overlapping mentions have a line each; the score
-    shows when the pointer rests on a mention. With --assertion, which needs --lang, mentions that are negated are
-    struck, and all that are not simply there are hollow.
+    The page stands alone: no scripts, nothing fetched from elsewhere. An index counts mentions by note and label.
+    Overlapping mentions have a line each; scores and codes stand in a table below the note, and show when the pointer
+    rests on a mention. With --assertion, which needs --lang, mentions that are negated are struck, and all that are
+    not simply there are hollow.
 
     \b
     Examples:
