@@ -16,13 +16,14 @@ from spacy.training import Example
 from spacy.util import load_config
 
 from clinner_spacy.cli.convert import detect, read_any
-from clinner_spacy.cli.model import blank, build_nlp, clinical_components, pipeline_folder
+from clinner_spacy.cli.model import blank, build_nlp, pipeline_folder
 from clinner_spacy.cli.options import DEFAULT_MODEL
 from clinner_spacy.corpora.docbin import read_docs
 from clinner_spacy.corpora.document import Report, to_doc
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.files import EMBEDDED, replacing
 from clinner_spacy.ner.calibration import BetaMap
+from clinner_spacy.pipeline.components import clinical_components
 from clinner_spacy.scoring.calibration import DocumentKey, JudgedSpan, judge_spans
 
 

@@ -21,16 +21,10 @@ COLUMNS = (
     *("tail_label", "tail_start", "tail_end", "tail_text", "score"),
 )
 
-def relation_key(nlp: Language) -> str | None:
-    """The span group that the pipeline's relations point into; None if it finds none."""
-    from clinner_spacy.pipeline.clinical_relations import ClinicalRelations
-
-    keys = [component.spans_key for _, component in nlp.pipeline if isinstance(component, ClinicalRelations)]
-    return keys[0] if keys else None
-
-
 def require_relations(nlp: Language) -> None:
     """Raise ClinnerError if the pipeline finds no relations."""
+    from clinner_spacy.pipeline.components import relation_key
+
     if relation_key(nlp) is None:
         raise ClinnerError(
             f"The pipeline holds no 'clinical_relations' but {', '.join(nlp.pipe_names)}; name one that has it, or "
