@@ -73,7 +73,7 @@ class Annotate:
         """The findings of a batch, note by note in text order. An empty one gives an empty table of the same schema."""
         pa = import_pyarrow()
         notes = pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
-        require_columns(notes.schema, [self.text_column, self.id_column, *self.keep])
+        require_columns(notes.schema, self.columns)
         ids, texts = ids_of(notes, self.id_column), texts_of(notes, self.text_column)
         nlp = self.nlp
         labels = frozenset(labels_of(nlp, self.tasks))
@@ -89,6 +89,11 @@ class Annotate:
         for at, name in enumerate(self.keep, 1):
             found = found.add_column(at, kept.schema.field(name), kept.column(name))
         return found
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of notes that are read."""
+        return [self.id_column, self.text_column, *self.keep]
 
     @property
     def nlp(self) -> Language:
