@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from clinner_spacy.cli import options
+from clinner_spacy.cli.engine import Engine, EngineOf, Workers, predicted_by_engine
 from clinner_spacy.errors import ClinnerError
 
 
@@ -48,6 +49,8 @@ def predict_command(
     n_process: Annotated[int, typer.Option(min=1, metavar="N", help="Processes that read at the same time.")] = 1,
     encoding: options.Encoding = "utf-8",
     overwrite: options.Overwrite = False,
+    engine: EngineOf = Engine.plain,
+    workers: Workers = None,
 ) -> None:
     """Find mentions in texts and write them as a table.
 
@@ -65,8 +68,11 @@ def predict_command(
       multiclin predict notes/ brat/ --format brat --model training/model-best
       multiclin predict notes/ found.tsv --n-process 4
       multiclin predict notes/ found.tsv --lang es --assertion
+      multiclin predict tables/ found/ --engine ray --workers 4
       multiclin predict notes/ found.tsv --relations found.rel.tsv --model training/with-relations
     """
+    if predicted_by_engine(context):
+        return
     from clinner_spacy.assertion.categories import ATTRIBUTES  # spaCy is slow to import
     from clinner_spacy.cli.annotate import annotate_texts, with_progress
     from clinner_spacy.cli.model import build_nlp, labels_of
