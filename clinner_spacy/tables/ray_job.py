@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,7 +51,7 @@ def predict_with_ray(source: str | Path, output: str | Path, settings: Mapping[s
 def import_ray() -> Any:
     """ray, which tells its makers nothing. Raises ClinnerError where it is not installed."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what goes wrong is raised
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # of its own bookkeeping: a job's are raised
     try:
         import ray.data
     except ImportError as error:
@@ -64,7 +66,8 @@ def _running(ray: Any, workers: int) -> Iterator[None]:
     if ours:
         # A processor more than workers, so that there is one to read and write files with.
         local = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers + 1, "include_dashboard": False}
-        ray.init(log_to_driver=False, logging_level=logging.ERROR, **local)
+        with _own_sigterm():
+            ray.init(log_to_driver=False, logging_level=logging.ERROR, **local)
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # errors are raised
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order = True
@@ -75,6 +78,15 @@ def _running(ray: Any, workers: int) -> Iterator[None]:
     finally:
         if ours:
             ray.shutdown()
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Keep the program's own way to end on SIGTERM, if it has one, which Ray would replace."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    if callable(before) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,6 +12,7 @@ import pytest
 from clinner_spacy.cli.model import build_nlp
 from clinner_spacy.tables.annotate import Annotate
 from tests.cli.conftest import TEXT, Run
+from tests.cli.processes import until
 
 NOTES = pa.table({"note_id": [str(n) for n in range(30)], "text": [f"{TEXT} Nota {n}." for n in range(30)]})
 
@@ -47,6 +50,17 @@ def test_a_pipeline_that_cannot_be_fails_before_anything_is_written(
 ) -> None:
     result = run("predict", notes, tmp_path / "out", "--engine", "ray", *options)
     assert result.exit_code == 1 and sentence in result.output, result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+@pytest.mark.ray
+def test_terminated(notes: Path, saved: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "clinner_spacy", "predict", notes, tmp_path / "out", "--engine", "ray", "-m", saved]
+    process = subprocess.Popen(list(map(str, command)))
+    assert until(lambda: list(tmp_path.glob(".multiclin.*")), 60)
+    time.sleep(3)
+    process.terminate()
+    assert process.wait(30) == 143
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
