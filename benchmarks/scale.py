@@ -24,9 +24,7 @@ from typing import Annotated, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import spacy
 import typer
-from spacy.language import Language
 
 from clinner_spacy.tables.annotate import Annotate
 
@@ -113,10 +111,11 @@ def cut(corpora: Path) -> list[str]:
 # Ways
 
 
-def make() -> Language:
-    nlp = spacy.blank("xx")
-    nlp.add_pipe("multiclin_ner")
-    return nlp
+#: The embedded model, as a config: a function of this file could not be found by other processes.
+PIPELINE = {
+    "nlp": {"lang": "xx", "pipeline": ["multiclin_ner"]},
+    "components": {"multiclin_ner": {"factory": "multiclin_ner"}},
+}
 
 
 def batches(source: Path) -> Iterator[pa.RecordBatch]:
@@ -128,7 +127,7 @@ def plain(source: Path, output: Path, workers: int) -> None:
     import torch
 
     torch.set_num_threads(1)
-    annotate = Annotate(make)
+    annotate = Annotate(PIPELINE)
     write(map(annotate, batches(source)), output)
 
 
@@ -144,7 +143,7 @@ def processes(source: Path, output: Path, workers: int) -> None:
     from clinner_spacy.tables.records import mention_records
 
     torch.set_num_threads(1)
-    nlp = load_pipeline(make)
+    nlp = load_pipeline(PIPELINE)
     texts = (Text(row["note_id"], row["text"]) for batch in batches(source) for row in batch.to_pylist())
     found = annotate_texts(texts, nlp, labels_of(nlp), workers)
     columns = mention_columns(said=False, linked=False)
@@ -158,7 +157,7 @@ def processes(source: Path, output: Path, workers: int) -> None:
 def on_ray(source: Path, output: Path, workers: int) -> None:
     from clinner_spacy.tables.ray_job import predict_with_ray
 
-    predict_with_ray(source, output / "found", {"pipeline": make}, workers)
+    predict_with_ray(source, output / "found", {"pipeline": PIPELINE}, workers)
 
 
 def write(tables: Iterator[pa.Table], output: Path) -> None:

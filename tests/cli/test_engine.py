@@ -55,12 +55,12 @@ def test_a_pipeline_that_cannot_be_fails_before_anything_is_written(
 
 @pytest.mark.ray
 def test_terminated(notes: Path, saved: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "clinner_spacy", "predict", notes, tmp_path / "out", "--engine", "ray", "-m", saved]
-    process = subprocess.Popen(list(map(str, command)))
+    command = ["predict", notes, tmp_path / "out", "--engine", "ray", "--model", saved]
+    process = subprocess.Popen([sys.executable, "-m", "clinner_spacy", *map(str, command)])
     assert until(lambda: list(tmp_path.glob(".multiclin.*")), 60)
     time.sleep(3)
     process.terminate()
-    assert process.wait(30) == 143
+    assert process.wait(30) in (15, 143)  # while Ray starts, and later
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
