@@ -5,7 +5,8 @@
 Notes of some 20 to 150 words are cut from the corpora's texts, shuffled, and repeated where they are too few. Each way
 reads the same Parquet files into one, in processes of its own. Start-up is what a run of 64 notes takes; notes a second
 are those of a whole run, and those after start-up. Memory is the most that all processes of a way held together, by
-their proportional share (PSS), sampled twice a second. Without Ray (extra ``ray``) its rows are left out.
+their proportional share (PSS), and processor time what they used together; both are looked at twice a second. On a
+machine with other work, compare processor time. Without Ray (extra ``ray``) its rows are left out.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import functools
 import itertools
 import multiprocessing
+import os
 import random
 import re
 import tempfile
@@ -40,6 +42,7 @@ class Run(NamedTuple):
     """What one run took."""
 
     seconds: float
+    cpu: float
     memory: int
     mentions: int
 
@@ -62,21 +65,25 @@ def compare(folder: Path, notes: int, workers: int) -> None:
     ways = [("one process", plain, 1), *((f"n_process={n}", processes, n) for n in range(2, workers + 1))]
     if find_spec("ray"):
         ways += [(f"Ray, {n} workers", on_ray, n) for n in range(1, workers + 1)]
-    print("| | start-up | notes/s | after start-up | peak memory | mentions |\n|---|---|---|---|---|---|")
+    print("| | start-up | notes/s | after start-up | processor time | peak memory |\n|---|---|---|---|---|---|")
+    mentions = set()
     for name, way, n in ways:
         few, run = measure(way, folder / "few", n), measure(way, folder / "all", n)
         after = (notes - FEW) / (run.seconds - few.seconds)
         print(f"| {name} | {few.seconds:.1f} s | {notes / run.seconds:,.0f} | {after:,.0f} ", end="")
-        print(f"| {run.memory / 2**30:.2f} GiB | {run.mentions:,} |", flush=True)
+        print(f"| {few.cpu:.0f} + {run.cpu - few.cpu:.0f} s | {run.memory / 2**30:.2f} GiB |", flush=True)
+        mentions.add(run.mentions)
+    if len(mentions) > 1:
+        raise SystemExit(f"The ways do not agree on the mentions there are: {mentions}.")
 
 
 def growth(folder: Path, corpora: Path, notes: int) -> None:
     """One process on more and more notes."""
-    print("\n| notes | seconds | notes/s | peak memory |\n|---|---|---|---|")
+    print("\n| notes | seconds | processor time | peak memory |\n|---|---|---|---|")
     for n in [n for n in (1000, 10_000, 100_000) if n < notes] + [notes]:
         write_notes(folder / f"grow-{n}", corpora, n)
         run = measure(plain, folder / f"grow-{n}", 1)
-        print(f"| {n:,} | {run.seconds:.1f} | {n / run.seconds:,.0f} | {run.memory / 2**30:.2f} GiB |", flush=True)
+        print(f"| {n:,} | {run.seconds:.1f} | {run.cpu:.1f} s | {run.memory / 2**30:.2f} GiB |", flush=True)
 
 
 # Notes
@@ -176,15 +183,17 @@ def measure(way: Any, source: Path, workers: int) -> Run:
         process = multiprocessing.get_context("spawn").Process(target=way, args=(source, Path(output), workers))
         begin = time.perf_counter()
         process.start()
-        memory = 0
+        memory, cpu = 0, {}
         while process.is_alive():
-            memory = max(memory, sum(map(held, family(process.pid or 0))))
+            there = family(process.pid or 0)
+            memory = max(memory, sum(map(held, there)))
+            cpu |= {pid: spent(pid) or cpu.get(pid, 0) for pid in there}
             process.join(0.5)
         seconds = time.perf_counter() - begin
         if process.exitcode:
             raise SystemExit(f"{way.__name__} failed.")
         found = [pq.read_metadata(file).num_rows for file in Path(output).rglob("*.parquet")]
-    return Run(seconds, memory, sum(found))
+    return Run(seconds, sum(cpu.values()), memory, sum(found))
 
 
 def family(pid: int) -> set[int]:
@@ -208,6 +217,15 @@ def held(pid: int) -> int:
         return int(Path(f"/proc/{pid}/smaps_rollup").read_text().partition("\nPss:")[2].split()[0]) * 1024
     except (OSError, IndexError):
         return 0
+
+
+def spent(pid: int) -> float:
+    """Seconds of a processor that a process has used."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":
