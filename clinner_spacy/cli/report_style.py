@@ -15,12 +15,13 @@ HEAD = """<!DOCTYPE html>
 body { max-width: 80rem; margin: 0 auto; padding: 1rem 1.5rem 5rem; background: var(--paper); color: var(--ink);
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Helvetica, Arial, "DejaVu Sans", sans-serif; }
 h1 { font-size: 1.4rem; } h2 { margin-top: 2.5rem; font-size: 1.15rem; } h3 { margin: 2rem 0 .5rem; font-size: 1rem; }
-h1, h2, h3, td, dd, li { overflow-wrap: anywhere; }
+h1, h2, h3, dd, li, td.text { overflow-wrap: anywhere; }
 a { color: inherit; } small, .dim { color: var(--dim); }
-.wide { overflow-x: auto; } table { border-collapse: collapse; }
-th, td { padding: .25rem .7rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: top;
+.wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .9em; }
+th, td { padding: .25rem .5rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: top;
   font-variant-numeric: tabular-nums; }
-th:first-child, td:first-child, td.text { text-align: left; } td.text { white-space: pre-wrap; }
+th:first-child, td:first-child, .text { text-align: left; } td.text { white-space: pre-wrap; }
+td small { display: block; white-space: nowrap; } td.text small { display: inline; }
 dt { float: left; clear: left; width: 6rem; } dd { margin: 0 0 .4rem 6.5rem; }
 mark, dt span { border-radius: 2px; color: inherit; padding: 0 .1em; }
 .right { background: var(--right); } .missed { background: var(--missed); outline: 1px solid; }
