@@ -89,7 +89,8 @@ def side_by_side_part(
 def listed_part(
     errors: list[SpanError], gold: Mapping[SpanRow, str], predicted: Mapping[SpanRow, str]
 ) -> Iterator[str]:
-    yield '<div class="wide"><table>\n<tr><th>error</th><th class="text">gold</th><th class="text">predicted</th></tr>\n'
+    yield '<div class="wide"><table>\n'
+    yield '<tr><th>error</th><th class="text">gold</th><th class="text">predicted</th></tr>\n'
     for error in errors:
         cells = [_span(error.gold, gold), _span(error.predicted, predicted)]
         yield f'<tr><td><span class="{error.kind}">{error.kind}</span></td>'

@@ -36,7 +36,7 @@ def predict_with_ray(source: str | Path, output: str | Path, settings: Mapping[s
     first = check_notes(files, annotate)
     with making_folder(output) as folder:
         nothing = annotate(first)  # the pipeline fails here, if it does, before a worker starts
-        with _running(ray, workers), _told(ray):
+        with _told(), running(workers):
             notes = ray.data.read_parquet([str(file.resolve()) for file in files]).select_columns(annotate.columns)
             notes.repartition(target_num_rows_per_block=NOTES_AT_ONCE).map_batches(
                 Annotate,
@@ -60,8 +60,9 @@ def import_ray() -> Any:
 
 
 @contextmanager
-def _running(ray: Any, workers: int) -> Iterator[None]:
+def running(workers: int) -> Iterator[None]:
     """A Ray on this machine until the block ends, or the cluster that ``RAY_ADDRESS`` names."""
+    ray = import_ray()
     ours = not ray.is_initialized()
     if ours:
         # A processor more than workers, so that there is one to read and write files with.
@@ -90,11 +91,11 @@ def _own_sigterm() -> Iterator[None]:
 
 
 @contextmanager
-def _told(ray: Any) -> Iterator[None]:
+def _told() -> Iterator[None]:
     """An error of a worker as one sentence: its own if it is ours, else its kind, since it may hold words of a text."""
     try:
         yield
-    except ray.exceptions.RayError as error:
+    except Exception as error:  # of Ray, of pyarrow, of the system
         cause = getattr(error, "cause", error)
         if isinstance(cause, ClinnerError):
             raise ClinnerError(str(cause)) from None

@@ -84,6 +84,32 @@ def test_equal_to_the_plain_run(tmp_path: Path) -> None:
     assert len(list((tmp_path / "trace").iterdir())) == 3  # two workers, each once, and this process
 
 
+def test_as_the_docs_say(tmp_path: Path) -> None:
+    notes = write_notes(tmp_path / "in")
+    ray = ray_job.import_ray()
+    with ray_job.running(2):
+        found = ray.data.read_parquet(str(tmp_path / "in")).map_batches(
+            Annotate, fn_constructor_kwargs=settings(), batch_format="pyarrow", concurrency=1
+        )
+        found.write_parquet(str(tmp_path / "out"))
+    tables = [pq.read_table(part) for part in sorted((tmp_path / "out").iterdir())]
+    order = [("note_id", "ascending"), ("start", "ascending"), ("end", "ascending"), ("label", "ascending")]
+    assert pa.concat_tables(tables).sort_by(order).equals(Annotate(**settings())(notes).sort_by(order))
+
+
+def test_a_file_that_is_broken_inside(tmp_path: Path) -> None:
+    write_notes(tmp_path / "in")
+    file = tmp_path / "in" / "2.parquet"
+    column = pq.ParquetFile(file).metadata.row_group(1).column(1)
+    data = bytearray(file.read_bytes())
+    at = column.dictionary_page_offset or column.data_page_offset
+    data[at : at + column.total_compressed_size] = b"\xff" * column.total_compressed_size
+    file.write_bytes(data)
+    with pytest.raises(ClinnerError, match=r"^The Ray job failed \(\w+\); nothing was written\.$"):
+        predict_with_ray(tmp_path / "in", tmp_path / "out", settings(), workers=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
 def test_a_worker_killed_in_the_middle(tmp_path: Path) -> None:
     notes = write_notes(tmp_path / "in")
     (tmp_path / "trace").mkdir()
