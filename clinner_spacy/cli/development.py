@@ -17,12 +17,13 @@ from spacy.util import load_config
 
 from clinner_spacy.checkpoints.pipeline_dir import is_pipeline_dir
 from clinner_spacy.cli.convert import detect, read_any
-from clinner_spacy.cli.model import blank, build_nlp, clinical_components, pipeline_folder
+from clinner_spacy.cli.model import blank, build_nlp, pipeline_folder
 from clinner_spacy.corpora.docbin import read_docs
 from clinner_spacy.corpora.document import Report, to_doc
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.files import path_of, replacing
 from clinner_spacy.ner.calibration import BetaMap
+from clinner_spacy.pipeline.components import clinical_components
 from clinner_spacy.scoring.calibration import DocumentKey, JudgedSpan, judge_spans
 
 

@@ -42,9 +42,10 @@ def info_command(
       multiclin info mtl.pt --base-model FacebookAI/xlm-roberta-base
     """
     from clinner_spacy.checkpoints import load_checkpoint  # spaCy is slow to import
-    from clinner_spacy.cli.model import build_nlp, clinical_components, one_or_several, pipeline_folder
+    from clinner_spacy.cli.model import build_nlp, one_or_several, pipeline_folder
     from clinner_spacy.encoders.settings import EncoderSettings
     from clinner_spacy.files import path_of
+    from clinner_spacy.pipeline.components import clinical_components
 
     models_named = [model, *(more or ())]
     checkpoint = one_or_several(models_named)

@@ -16,15 +16,15 @@ from spacy.util import get_package_path, is_package
 from thinc.api import Model
 
 from clinner_spacy.checkpoints.pipeline_dir import FACTORY, is_pipeline_dir, read_meta
-from clinner_spacy.checkpoints.tasks import choose_tasks
 from clinner_spacy.cli.languages import AUTO, TokenizerByLanguage
 from clinner_spacy.cli.options import DEFAULT_MODEL
 from clinner_spacy.encoders.shim import EncoderShim
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.pipeline.clinical_assertion import ClinicalAssertion
+from clinner_spacy.pipeline.components import clinical_components
+from clinner_spacy.pipeline.components import labels_of as labels_of  # commands take both from here
 from clinner_spacy.pipeline.marks import read_marks_alike
 from clinner_spacy.pipeline.saved import SavedPipe
-from clinner_spacy.pipeline.tagger import MultiClinNER
 
 #: Of a pipeline around published weights, which have no tokenizer of spaCy's: the rules shared by all languages.
 NO_LANGUAGE = "xx"
@@ -127,15 +127,6 @@ def pipeline_folder(model: str | Sequence[str]) -> Path | None:
     return path if is_pipeline_dir(path) else None
 
 
-def clinical_components(nlp: Language) -> list[MultiClinNER]:
-    """The pipeline's active "multiclin_ner" components. Raises ClinnerError if there is none."""
-    found = [component for _, component in nlp.pipeline if isinstance(component, MultiClinNER)]
-    if not found:
-        there = ", ".join(nlp.pipe_names) or "nothing"
-        raise ClinnerError(f"The pipeline holds no {FACTORY!r} but {there}; name another.")
-    return found
-
-
 def _add_assertion(nlp: Language) -> None:
     """Add a "clinical_assertion" for the mentions of all components, unless the pipeline has one. Raises ClinnerError
     if nothing says what language it reads, or components write to several span groups."""
@@ -146,16 +137,6 @@ def _add_assertion(nlp: Language) -> None:
         if nlp.lang == NO_LANGUAGE:
             raise ClinnerError("--assertion must know the language of the texts; name it, as --lang es.")
         nlp.add_pipe("clinical_assertion", config={"spans_key": keys.pop()})
-
-
-def labels_of(nlp: Language, only: Sequence[str] | None = None) -> list[tuple[str, str]]:
-    """Each (task, label) of the tasks in ``only`` or of all. Raises ClinnerError for a task that is not there."""
-    tasks: dict[str, list[str]] = {}
-    for component in clinical_components(nlp):
-        for task, labels in component.tasks.items():
-            tasks.setdefault(task, []).extend(labels)
-    chosen = choose_tasks(tasks, only or None, "The model")
-    return [(task, label) for task, labels in chosen.items() for label in labels]
 
 
 def blank(lang: str) -> Language:

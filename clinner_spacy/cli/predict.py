@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from clinner_spacy.cli import options
+from clinner_spacy.cli.engine import Engine, EngineOf, Workers, predicted_by_engine
 from clinner_spacy.tables.formats import Format, Input
 
 
@@ -50,6 +51,8 @@ def predict_command(
     n_process: Annotated[int, typer.Option(min=1, metavar="N", help="Processes that read at the same time.")] = 1,
     encoding: options.Encoding = "utf-8",
     overwrite: options.Overwrite = False,
+    engine: EngineOf = Engine.plain,
+    workers: Workers = None,
 ) -> None:
     """Find mentions in notes and write them as a table.
 
@@ -74,16 +77,20 @@ def predict_command(
       multiclin predict notes.parquet found/ --n-process 4
       multiclin predict notes/ brat/ --format brat --model training/model-best
       multiclin predict notes/ found.tsv --lang es --assertion
+      multiclin predict tables/ found/ --engine ray --workers 4
       multiclin predict notes/ found.tsv --relations found.rel.tsv --model training/with-relations
       multiclin predict - - --input-format jsonl --format jsonl < notes.jsonl
     """
+    if predicted_by_engine(context):
+        return
     from clinner_spacy.cli.annotate import annotate_texts, with_progress  # spaCy is slow to import
-    from clinner_spacy.cli.model import build_nlp, labels_of
+    from clinner_spacy.cli.model import build_nlp
     from clinner_spacy.cli.outputs import check_outputs
-    from clinner_spacy.cli.relations import recorded, relation_labels, require_relations
+    from clinner_spacy.cli.relations import recorded, require_relations
     from clinner_spacy.cli.sinks import Asked, Target, layout_of, opened_sink
     from clinner_spacy.cli.texts import TableOptions, open_texts, report_unread
     from clinner_spacy.corpora.brat import check_labels
+    from clinner_spacy.pipeline.components import labels_of, relation_labels
     from clinner_spacy.tables.formats import output_format
 
     check_outputs(output, relations, [source], overwrite=overwrite, extra=context.args)

@@ -19,24 +19,11 @@ from clinner_spacy.tables.write import Layout, table_writer
 if TYPE_CHECKING:
     from spacy.language import Language
 
-def relation_key(nlp: Language) -> str | None:
-    """The span group that the pipeline's relations point into; None if it finds none."""
-    from clinner_spacy.pipeline.clinical_relations import ClinicalRelations
-
-    keys = [component.spans_key for _, component in nlp.pipeline if isinstance(component, ClinicalRelations)]
-    return keys[0] if keys else None
-
-
-def relation_labels(nlp: Language) -> list[str]:
-    """The labels of the relations that the pipeline finds, as far as they are known."""
-    from clinner_spacy.pipeline.clinical_relations import ClinicalRelations
-
-    pipes = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, ClinicalRelations)]
-    return [label for pipe in pipes for label in pipe.labels]
-
 
 def require_relations(nlp: Language) -> None:
     """Raise ClinnerError if the pipeline finds no relations."""
+    from clinner_spacy.pipeline.components import relation_key
+
     if relation_key(nlp) is None:
         raise ClinnerError(
             f"The pipeline holds no 'clinical_relations' but {', '.join(nlp.pipe_names)}; name one that has it, or "

@@ -14,8 +14,9 @@ from spacy.language import Language
 from spacy.tokens import Span, SpanGroup
 
 from clinner_spacy.cli.annotate import annotate_texts
-from clinner_spacy.cli.model import build_nlp, labels_of
+from clinner_spacy.cli.model import build_nlp
 from clinner_spacy.corpora.tsv import read_tsv
+from clinner_spacy.pipeline.components import labels_of
 from clinner_spacy.tables.found import Text
 from tests.cli.conftest import TEXT, Run
 from tests.pipeline.conftest import gold, tagger, train
