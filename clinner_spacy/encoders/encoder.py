@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import srsly
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoModelForTokenClassification, AutoTokenizer
 from transformers.utils import logging
 
+from clinner_spacy.encoders.config_size import check_counts, check_size
 from clinner_spacy.encoders.hub import VOCABULARIES
 from clinner_spacy.encoders.pieces import PieceTokenizer, without_panics
 from clinner_spacy.encoders.torch_files import check_finite, check_sizes
@@ -87,6 +89,7 @@ class Encoder:
 def read_config(path: Path) -> Any:
     """The ``config.json`` of a model directory. Raises ClinnerError if it is missing or its architecture unknown."""
     try:
+        check_counts(srsly.read_json(path / "config.json"))
         return plain(AutoConfig.from_pretrained(path, **SAFELY))
     except Exception as error:  # what is in the file may break anything
         raise ClinnerError(
@@ -226,8 +229,11 @@ def _from_pretrained(factory: Any, path: Path, config: Any) -> Any:
     for file in sorted(path.glob("*.bin")):
         check_sizes(file)
     try:
+        check_size(factory, config, path)
         with _no_progress_bar():
             module, info = factory.from_pretrained(path, config=config, output_loading_info=True, **SAFELY)
+    except ClinnerError:
+        raise
     except Exception as error:  # each format of weights has errors of its own
         raise ClinnerError(f"The weights in {path} cannot be read ({brief(error)}); fetch them again.") from error
     missing = sorted(key for key in info["missing_keys"] if "pooler." not in key and "position_ids" not in key)
