@@ -8,6 +8,7 @@ from safetensors.torch import load, save
 from tokenizers import Tokenizer
 from transformers import AutoConfig
 
+from clinner_spacy.encoders.config_size import check_counts
 from clinner_spacy.encoders.encoder import Encoder, brief, build_module, plain
 from clinner_spacy.encoders.pieces import PieceTokenizer, without_panics
 from clinner_spacy.encoders.precision import exact_half
@@ -43,6 +44,7 @@ def encoder_from_bytes(data: bytes) -> Encoder:
     except Exception as error:  # tokenizers raises bare Exception
         raise ClinnerError(f"The saved encoder is damaged ({type(error).__name__}); save it again.") from error
     try:
+        check_counts(fields)
         config = plain(AutoConfig.for_model(**fields))
     except Exception as error:  # what is in the config may break anything
         kind = fields.get("model_type") if isinstance(fields, dict) else None
