@@ -1,4 +1,4 @@
-"""What the parts of a code say: 8140/6 has a head, 8140, and a tail, /6, which says of any tumour that it has spread."""
+"""What the parts of a code say: 8140/6 has a head, 8140, and a tail, /6, that of any tumour which has spread."""
 
 from __future__ import annotations
 

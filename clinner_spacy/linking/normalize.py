@@ -31,7 +31,8 @@ def fold(text: str) -> str:
 
     A text of nothing but punctuation stays as it is, so that a term as "+" remains one.
     """
-    spread = unicodedata.normalize("NFKD", text.casefold()).translate(LETTERS)
+    # Twice, since "℃" is only then a capital letter, and folding case may put letters together again.
+    spread = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()).translate(LETTERS)
     bare = "".join(char for char in spread if not unicodedata.combining(char))
     return NO_WORD.sub(" ", bare).strip() or " ".join(bare.split())
 
