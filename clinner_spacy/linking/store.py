@@ -20,6 +20,7 @@ from clinner_spacy.linking.features import FEATURES
 from clinner_spacy.linking.grams import Grams
 from clinner_spacy.linking.index import VERSION, Arrays, Index, Strings
 from clinner_spacy.linking.ranker import PAIRS, Ranker
+from clinner_spacy.linking.source import Source
 
 ARRAYS, ABOUT, RANKING = "index.safetensors", "index.json", "ranking.safetensors"
 
@@ -80,6 +81,42 @@ def save_index(index: Index, folder: Path) -> None:
     save_arrays(index_arrays(index), folder / ARRAYS)
     with replacing(folder / ABOUT) as file:
         file.write(json.dumps(index.about, indent=1, ensure_ascii=False))
+
+
+def save_source(source: Source, folder: Path) -> None:
+    """Write an index and its ranking, if it has one, into ``folder``."""
+    save_index(source.index, folder)
+    if source.ranker is not None:
+        save_arrays(ranking_arrays(source.ranker, source.index), folder / RANKING)
+    else:
+        (folder / RANKING).unlink(missing_ok=True)  # of what was saved there before
+
+
+def open_source(folder: Path) -> Source:
+    """The inverse of :func:`save_source`, mapped. Raises ClinnerError naming the file that is damaged or of something
+    else."""
+    index, path = open_index(folder), folder / RANKING
+    return Source(index, ranking_of(map_arrays(path), index, str(path)) if path.exists() else None)
+
+
+def source_to_bytes(source: Source) -> dict[str, Any]:
+    """An index and its ranking as plain data and bytes."""
+    state = {"about": source.index.about, "index": arrays_to_bytes(index_arrays(source.index))}
+    if source.ranker is not None:
+        state["ranking"] = arrays_to_bytes(ranking_arrays(source.ranker, source.index))
+    return state
+
+
+def source_from_bytes(state: Mapping[str, Any], name: str) -> Source:
+    """The inverse of :func:`source_to_bytes`. Raises ClinnerError if it is damaged."""
+    try:
+        index = index_of(arrays_in(memoryview(state["index"])), state["about"], name)
+        ranking = arrays_in(memoryview(state["ranking"])) if "ranking" in state else None
+    except ClinnerError:
+        raise
+    except DAMAGE as error:
+        raise ClinnerError(f"{name} is damaged ({type(error).__name__}); serialize it again.") from error
+    return Source(index, ranking_of(ranking, index, name) if ranking is not None else None)
 
 
 def open_index(folder: str | Path) -> Index:
