@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -44,6 +45,7 @@ def split_codes(codes: Sequence[str]) -> Parts:
     return Parts(head, tail, np.argsort(head, kind="stable"), np.concatenate([[0], np.cumsum(counts)]))
 
 
+@lru_cache(maxsize=100_000)
 def part_hashes(code: str) -> NDArray[np.uint32]:
     """A code and its parts as numbers: each segment between separators with its place, its beginnings and its rest."""
     segments = [segment for segment in SEPARATOR.split(code) if segment]

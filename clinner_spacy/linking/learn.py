@@ -41,7 +41,7 @@ def learn_ranking(terminology: Terminology, mentions: Sequence[Annotated], lang:
         if others or terminology.terms
         for choice in _choices(terminology, others, part, lang)
     ]
-    return train_ranker(choices) if any(choice.right < len(choice.pairs) for choice in choices) else None
+    return train_ranker(choices) if any(choice.right < len(choice.pairs.sizes) for choice in choices) else None
 
 
 def folds(mentions: Sequence[Annotated], n: int = FOLDS) -> Iterator[tuple[list[Annotated], list[Annotated]]]:
@@ -76,4 +76,4 @@ def _choices(
         features, pairs = linker.features(mention, evidence, entries, found), linker.pairs(mention, found)
         for code, count in counts[mention].items():
             right = np.flatnonzero(found.codes == codes.get(code, -1))
-            yield Choice(features, pairs, int(right[0]) if len(right) else len(pairs), float(np.sqrt(count)))
+            yield Choice(features, pairs, int(right[0]) if len(right) else len(pairs.sizes), float(np.sqrt(count)))

@@ -7,13 +7,14 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clinner_spacy.linking.codes import Parts, split_codes
 from clinner_spacy.linking.evidence import STAGES, Entries, Evidence, entries_of, gather
 from clinner_spacy.linking.features import MOST_CHOSEN, Candidates, Floats, candidates_of, features_of, with_siblings
 from clinner_spacy.linking.index import Index
 from clinner_spacy.linking.normalize import expand, fold
-from clinner_spacy.linking.ranker import Ranker, pairs_of, probabilities
+from clinner_spacy.linking.ranker import Pairs, Ranker, pairs_of, probabilities
 
 
 class Mention(NamedTuple):
@@ -97,15 +98,24 @@ class Linker:
         chosen = np.bincount(self.index.code_of, weights=self.index.counts, minlength=len(self.index.codes.ends))
         return chosen.astype(np.float32)
 
+    @cached_property
+    def prior(self) -> Floats:
+        """The logarithm of the share of each code among those chosen."""
+        return np.log((self.chosen + 0.5) / (self.chosen.sum() + 1)).astype(np.float32)
+
+    @cached_property
+    def frequent(self) -> NDArray[np.int64]:
+        """The codes most often chosen."""
+        return np.argsort(-self.chosen, kind="stable")[:MOST_CHOSEN]
+
     def spread(self, found: Candidates) -> Candidates:
         """Candidates with their siblings and the codes most often chosen."""
-        return with_siblings(found, self.parts, np.argsort(-self.chosen, kind="stable")[:MOST_CHOSEN])
+        return with_siblings(found, self.parts, self.frequent)
 
     def features(self, mention: Mention, evidence: Evidence, entries: Entries, found: Candidates) -> Floats:
-        prior = np.log((self.chosen + 0.5) / (self.chosen.sum() + 1)).astype(np.float32)
         label = self.places.get(mention.label, -1)
-        return features_of(self.index, evidence, entries, found, self.parts, prior, label)
+        return features_of(self.index, evidence, entries, found, self.parts, self.prior, label)
 
-    def pairs(self, mention: Mention, found: Candidates) -> list:
+    def pairs(self, mention: Mention, found: Candidates) -> Pairs:
         folded = expand(fold(mention.text), self.abbreviations)
         return pairs_of(folded, [self.index.codes.text(int(n)) for n in found.codes])

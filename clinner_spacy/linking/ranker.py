@@ -33,26 +33,36 @@ class Ranker(NamedTuple):
     pairs: Floats
 
 
+class Pairs(NamedTuple):
+    """places: int64 (n,), among all pairs, those of one candidate after the other; sizes: int64 (n_candidates,)."""
+
+    places: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+
+
 class Choice(NamedTuple):
     """A mention to learn from: the features of its candidates and of none, float32 (n + 1, n_features); the pairs of
-    each candidate; the row that is right; and how much it counts."""
+    the candidates; the row that is right; and how much it counts."""
 
     features: Floats
-    pairs: list[NDArray[np.int64]]
+    pairs: Pairs
     right: int
     weight: float
 
 
-def pairs_of(folded: str, codes: Sequence[str]) -> list[NDArray[np.int64]]:
-    """For each code, where the pairs of its parts and the words of a folded text stand among all pairs."""
+def pairs_of(folded: str, codes: Sequence[str]) -> Pairs:
+    """The pairs of each code's parts with the words of a folded text."""
     words = word_hashes(folded) * np.uint32(0x9E3779B1)
-    return [((words[:, None] ^ part_hashes(code)).ravel() % np.uint32(PAIRS)).astype(np.int64) for code in codes]
+    parts = [part_hashes(code) for code in codes]
+    places = (np.concatenate(parts)[:, None] ^ words).ravel() % np.uint32(PAIRS)
+    return Pairs(places.astype(np.int64), np.asarray([len(some) * len(words) for some in parts]))
 
 
-def probabilities(ranker: Ranker, features: Floats, pairs: Sequence[NDArray[np.int64]]) -> Floats:
+def probabilities(ranker: Ranker, features: Floats, pairs: Pairs) -> Floats:
     """How probable each candidate is to be right, float32 (n,); what lacks to 1 is that none is."""
     logits = features @ ranker.features
-    logits[:-1] += [ranker.pairs[some].sum() for some in pairs]
+    if len(pairs.places):
+        logits[:-1] += np.add.reduceat(ranker.pairs[pairs.places], np.cumsum(pairs.sizes) - pairs.sizes)
     exp = np.exp(logits - logits.max())
     return (exp / exp.sum())[:-1].astype(np.float32)
 
@@ -65,10 +75,10 @@ def train_ranker(choices: Sequence[Choice]) -> Ranker:
     begin = np.cumsum(sizes) - sizes
     right = torch.from_numpy(begin + [choice.right for choice in choices])
     weight = torch.tensor([choice.weight for choice in choices])
-    none = np.empty(0, dtype=np.int64)
-    bags = [some for choice in choices for some in (*choice.pairs, none)]
-    row = torch.repeat_interleave(torch.arange(len(bags)), torch.tensor([len(some) for some in bags]))
-    pairs = torch.from_numpy(np.concatenate(bags))
+    # The last row of each choice, "none of them", has no pairs.
+    n_pairs = np.concatenate([np.append(choice.pairs.sizes, 0) for choice in choices])
+    row = torch.repeat_interleave(torch.arange(len(X)), torch.from_numpy(n_pairs))
+    pairs = torch.from_numpy(np.concatenate([choice.pairs.places for choice in choices]))
     scale = X.std(0) + 1e-6
     w = torch.zeros(len(FEATURES), requires_grad=True)
     table = torch.zeros(PAIRS, requires_grad=True)

@@ -8,7 +8,7 @@ import pytest
 from clinner_spacy.linking.index import build_index
 from clinner_spacy.linking.learn import Annotated, folds, learn_ranking
 from clinner_spacy.linking.linker import Linker, Mention
-from clinner_spacy.linking.ranker import Choice, probabilities, train_ranker
+from clinner_spacy.linking.ranker import Choice, Pairs, probabilities, train_ranker
 from clinner_spacy.linking.terminology import Term, Terminology, count_mentions
 
 ORGANS = ["pulmón", "mama", "colon", "hígado", "riñón", "piel", "ovario", "útero", "vejiga", "tiroides"]
@@ -68,7 +68,7 @@ def test_probabilities_and_none_are_one() -> None:
         features[:, :2] = chance.normal(size=(3, 2))
         features[2, 15] = 1
         right = int(features[:2, 0].argmax()) if n % 4 else 2
-        choices.append(Choice(features, [np.array([5]), np.array([6])], right, 1.0))
+        choices.append(Choice(features, Pairs(np.array([5, 6]), np.array([1, 1])), right, 1.0))
     ranker = train_ranker(choices)
     sums = [probabilities(ranker, choice.features, choice.pairs).sum() for choice in choices]
     assert np.mean(sums) == pytest.approx(0.75, abs=0.05)  # one in four has none
