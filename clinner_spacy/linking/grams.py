@@ -7,7 +7,7 @@ lists of names and nothing else: four bytes an n-gram and name.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -68,36 +68,52 @@ def ngrams(texts: Sequence[str]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]
     return np.concatenate(found), np.concatenate(of)
 
 
+class Chunk(NamedTuple):
+    """The n-grams of some names: ascending, uint64 (n_grams,); how many names have each, int64 (n_grams,); and these,
+    int32 (n_pairs,), ascending for each n-gram, counted from the first of all names."""
+
+    grams: NDArray[np.uint64]
+    counts: NDArray[np.int64]
+    names: NDArray[np.int32]
+
+
 def build_grams(names: Sequence[str]) -> Grams:
-    """Index folded names. Memory beside the result is that of :data:`CHUNK` names."""
-    vocabulary = np.empty(0, dtype=np.uint64)
-    for begin in range(0, len(names), CHUNK):
-        vocabulary = np.union1d(vocabulary, ngrams(names[begin : begin + CHUNK])[0])
+    """Index folded names."""
+    chunks = [_chunk(names[begin : begin + CHUNK], begin) for begin in range(0, len(names), CHUNK)]
+    vocabulary = distinct(np.concatenate([chunk.grams for chunk in chunks]))
+    places = [np.searchsorted(vocabulary, chunk.grams) for chunk in chunks]
     counts = np.zeros(len(vocabulary), dtype=np.int64)
-    for _, gram, _ in _pairs(names, vocabulary):
-        counts += np.bincount(gram, minlength=len(vocabulary))
+    for place, chunk in zip(places, chunks, strict=True):
+        counts[place] += chunk.counts
     starts = np.concatenate([[0], np.cumsum(counts)])
     weights = (np.log((1 + len(names)) / (1 + counts)) + 1).astype(np.float32)
     postings = np.empty(int(starts[-1]), dtype=np.int32)
-    norms = np.zeros(len(names), dtype=np.float32)
+    squares = np.zeros(len(names))
     filled = starts[:-1].copy()
-    for begin, gram, name in _pairs(names, vocabulary):  # by n-gram, so that each list stays ascending
-        here = np.bincount(gram, minlength=len(vocabulary))
-        postings[ragged_range(filled[here > 0], here[here > 0])] = name + begin
-        filled += here
-        squares = np.bincount(name, weights=weights[gram].astype(np.float64) ** 2)
-        norms[begin : begin + len(squares)] = np.sqrt(squares)
-    return Grams(vocabulary, starts, postings, weights, norms)
+    for n, (place, chunk) in enumerate(zip(places, chunks, strict=True)):
+        postings[ragged_range(filled[place], chunk.counts)] = chunk.names
+        filled[place] += chunk.counts
+        begin, end = n * CHUNK, min((n + 1) * CHUNK, len(names))
+        each = np.repeat(weights[place].astype(np.float64) ** 2, chunk.counts)
+        squares[begin:end] = np.bincount(chunk.names - begin, weights=each, minlength=end - begin)
+    return Grams(vocabulary, starts, postings, weights, np.sqrt(squares).astype(np.float32))
 
 
-def _pairs(
-    names: Sequence[str], vocabulary: NDArray[np.uint64]
-) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
-    """For each chunk, its first name and the distinct (n-gram, name in the chunk), by n-gram then name."""
-    for begin in range(0, len(names), CHUNK):
-        grams, owner = ngrams(names[begin : begin + CHUNK])
-        pairs = np.unique((np.searchsorted(vocabulary, grams) << 32) | owner)
-        yield begin, pairs >> 32, pairs & 0xFFFFFFFF
+def _chunk(names: Sequence[str], begin: int) -> Chunk:
+    grams, owner = ngrams(names)
+    order = np.argsort(grams, kind="stable")  # an n-gram has one order, and there its names are ascending
+    grams, owner = grams[order], owner[order]
+    first = np.ones(len(grams), dtype=np.bool_)
+    first[1:] = (grams[1:] != grams[:-1]) | (owner[1:] != owner[:-1])
+    grams, owner = grams[first], owner[first]
+    starts = np.flatnonzero(np.append(True, grams[1:] != grams[:-1]))
+    return Chunk(grams[starts], np.diff(np.append(starts, len(grams))), (owner + begin).astype(np.int32))
+
+
+def distinct(values: NDArray[Any]) -> NDArray[Any]:
+    """The distinct values, ascending; ``np.unique`` hashes, which takes a hundred times as long for n-grams."""
+    values = np.sort(values)
+    return values[np.append(True, values[1:] != values[:-1])] if len(values) else values
 
 
 class Query(NamedTuple):
@@ -113,7 +129,7 @@ def queries_of(index: Grams, texts: Sequence[str]) -> list[Query]:
     grams, owner = ngrams(texts)
     grams = grams[np.argsort(owner, kind="stable")]
     ends = np.cumsum(np.bincount(owner, minlength=len(texts)))[:-1]
-    return [_query(index, np.unique(some)) for some in np.split(grams, ends)]
+    return [_query(index, distinct(some)) for some in np.split(grams, ends)]
 
 
 def _query(index: Grams, grams: NDArray[np.uint64]) -> Query:
@@ -138,7 +154,7 @@ def _search(index: Grams, query: Query, k: int, scores: NDArray[np.float32]) -> 
     squares = index.weights[query.grams] ** 2
     touched = index.postings[ragged_range(begin[:n], counts[:n])]
     np.add.at(scores, touched, np.repeat(squares[:n], counts[:n]))
-    near = np.unique(touched) if len(touched) < len(scores) else np.flatnonzero(scores)
+    near = distinct(touched) if len(touched) < len(scores) else np.flatnonzero(scores)
     near = near[_largest(scores[near] / index.norms[near], k * SPARE)]
     near.sort()
     dots = scores[near] + _dots(index, query.grams[n:], near)

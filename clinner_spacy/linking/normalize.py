@@ -43,8 +43,8 @@ def word_key(folded: str, lang: str) -> str:
     its words as they are."""
     endings = ENDINGS.get(lang, ())
     words = folded.split()
-    numbers = [word for word in words if any(char.isdigit() for char in word)]
-    return " ".join([*sorted(_stem(word, endings) for word in words if word not in numbers), *numbers])
+    numbers = [word for word in words if not word.isalpha()]
+    return " ".join([*sorted(_stem(word, endings) for word in words if word.isalpha()), *numbers])
 
 
 def _stem(word: str, endings: tuple[str, ...]) -> str:
