@@ -41,7 +41,7 @@ class Candidates(NamedTuple):
 def candidates_of(evidence: Evidence, entries: Entries) -> Candidates:
     """The codes that the names in the evidence stand for, best first: by likeness times the share of those who mean
     this code by the name, then as they stand in the terminology."""
-    likeness = evidence.spelled[entries.name] * entries.share
+    likeness = evidence.likeness[entries.name] * entries.share
     order = np.lexsort((entries.entry, -likeness))
     _, first = np.unique(entries.code[order], return_index=True)
     best = order[np.sort(first)]

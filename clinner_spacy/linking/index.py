@@ -122,6 +122,11 @@ def build_index(terminology: Terminology, *, lang: str, mentions: Sequence[Term]
     )
 
 
+def folded_names(index: Index) -> list[str]:
+    """The names themselves, of which an index keeps only hashes."""
+    return [fold(index.terms.text(int(entry))) for entry in index.entries[:-1]]
+
+
 def _keys(
     terms: Sequence[Term], folded: Sequence[str], of: NDArray[np.int64], lang: str
 ) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:

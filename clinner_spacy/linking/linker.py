@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from clinner_spacy.linking.features import MOST_CHOSEN, Candidates, Floats, cand
 from clinner_spacy.linking.index import Index
 from clinner_spacy.linking.normalize import expand, fold
 from clinner_spacy.linking.ranker import Pairs, Ranker, pairs_of, probabilities
+
+if TYPE_CHECKING:
+    from clinner_spacy.linking.vectors import Meanings
 
 
 class Mention(NamedTuple):
@@ -39,7 +42,7 @@ class Linker:
     lang: the language whose inflection mentions follow. labels: label of a mention -> labels of terms that it may be;
     other labels may be any. abbreviations: short -> what it stands for. ranker: learned for the index, or None: then
     the score is the likeness of the term, times the share of those who mean this code by it. stages: those of
-    :data:`~clinner_spacy.linking.evidence.STAGES` that are used.
+    :data:`~clinner_spacy.linking.evidence.STAGES` that are used. meanings: what the encoder knows, or None.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Linker:
         abbreviations: Mapping[str, str] | None = None,
         ranker: Ranker | None = None,
         stages: Collection[str] = STAGES,
+        meanings: Meanings | None = None,
     ) -> None:
         self.index = index
         self.lang = lang or index.about["lang"]
@@ -59,6 +63,7 @@ class Linker:
         self.abbreviations = {fold(short): fold(meaning) for short, meaning in (abbreviations or {}).items()}
         self.ranker = ranker
         self.stages = tuple(stages)
+        self.meanings = meanings
 
     def _allowed(self, label: str, names: Collection[str]) -> list[int]:
         """The places of the labels that a mention's label may be; annotators' synonyms have that label itself."""
@@ -67,7 +72,14 @@ class Linker:
     def __call__(self, mentions: Sequence[Mention], k: int) -> list[list[Candidate]]:
         """Up to ``k`` candidates for each mention, best first."""
         texts = [mention.text for mention in mentions]
-        gathered = gather(self.index, texts, lang=self.lang, abbreviations=self.abbreviations, stages=self.stages)
+        gathered = gather(
+            self.index,
+            texts,
+            lang=self.lang,
+            abbreviations=self.abbreviations,
+            stages=self.stages,
+            meanings=self.meanings,
+        )
         return [self._rank(*both, k) for both in zip(mentions, gathered, strict=True)]
 
     def _rank(self, mention: Mention, evidence: Evidence, k: int) -> list[Candidate]:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.linking.index import Index, build_index
 from clinner_spacy.linking.ranker import Ranker
 from clinner_spacy.linking.terminology import fingerprint_of, read_terminology
 
+if TYPE_CHECKING:
+    from clinner_spacy.linking.vectors import Meanings
+
 
 @dataclass(frozen=True)
 class Source:
-    """An index and the ranking that was learned for it, if one was."""
+    """An index, the ranking that was learned for it, if one was, and what an encoder knows of its names, if one was
+    asked."""
 
     index: Index
     ranker: Ranker | None = None
+    meanings: Meanings | None = None
 
 
 def read_source(terms: str | Path | None, index: str | Path | None, lang: str, name: str) -> Source:

@@ -14,6 +14,7 @@ import srsly
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
+from clinner_spacy.checkpoints.pipeline_dir import read_bytes
 from clinner_spacy.errors import DAMAGE, ClinnerError
 from clinner_spacy.files import replacing
 from clinner_spacy.linking.features import FEATURES
@@ -22,7 +23,11 @@ from clinner_spacy.linking.index import VERSION, Arrays, Index, Strings
 from clinner_spacy.linking.ranker import PAIRS, Ranker
 from clinner_spacy.linking.source import Source
 
-ARRAYS, ABOUT, RANKING = "index.safetensors", "index.json", "ranking.safetensors"
+ARRAYS, ABOUT = "index.safetensors", "index.json"
+RANKING, VECTORS, ENCODER = "ranking.safetensors", "vectors.safetensors", "encoder.msgpack"
+
+#: The files beside those of the index, and what :func:`source_to_bytes` calls them.
+PARTS_OF_SOURCE = {RANKING: "ranking", VECTORS: "vectors", ENCODER: "encoder"}
 
 #: numpy's names of the types that are stored.
 TYPES = {
@@ -84,39 +89,53 @@ def save_index(index: Index, folder: Path) -> None:
 
 
 def save_source(source: Source, folder: Path) -> None:
-    """Write an index and its ranking, if it has one, into ``folder``."""
+    """Write an index with its ranking, its vectors and their encoder, as far as it has them, into ``folder``."""
     save_index(source.index, folder)
-    if source.ranker is not None:
-        save_arrays(ranking_arrays(source.ranker, source.index), folder / RANKING)
-    else:
-        (folder / RANKING).unlink(missing_ok=True)  # of what was saved there before
+    state = source_to_bytes(source)
+    for name, key in PARTS_OF_SOURCE.items():
+        if key in state:
+            with replacing(folder / name, "wb") as file:
+                file.write(state[key])
+        else:
+            (folder / name).unlink(missing_ok=True)  # of what was saved there before
 
 
 def open_source(folder: Path) -> Source:
-    """The inverse of :func:`save_source`, mapped. Raises ClinnerError naming the file that is damaged or of something
-    else."""
-    index, path = open_index(folder), folder / RANKING
-    return Source(index, ranking_of(map_arrays(path), index, str(path)) if path.exists() else None)
+    """The inverse of :func:`save_source`: arrays are mapped, an encoder is read. Raises ClinnerError naming the file
+    that is damaged or of something else."""
+    index, ranker, meanings = open_index(folder), None, None
+    if (folder / RANKING).exists():
+        ranker = ranking_of(map_arrays(folder / RANKING), index, str(folder / RANKING))
+    if (folder / VECTORS).exists():
+        from clinner_spacy.linking.meanings import meanings_of  # transformers is slow to import
+
+        arrays, encoder = map_arrays(folder / VECTORS), read_bytes(folder / ENCODER)
+        meanings = meanings_of(arrays, encoder, index, str(folder / VECTORS))
+    return Source(index, ranker, meanings)
 
 
 def source_to_bytes(source: Source) -> dict[str, Any]:
-    """An index and its ranking as plain data and bytes."""
-    state = {"about": source.index.about, "index": arrays_to_bytes(index_arrays(source.index))}
+    """The parts of a source beside its index, as bytes: "ranking", "vectors" and "encoder"."""
+    state: dict[str, Any] = {}
     if source.ranker is not None:
         state["ranking"] = arrays_to_bytes(ranking_arrays(source.ranker, source.index))
+    if source.meanings is not None:
+        from clinner_spacy.linking.meanings import meanings_to_bytes
+
+        state["vectors"], state["encoder"] = meanings_to_bytes(source.meanings, source.index)
     return state
 
 
-def source_from_bytes(state: Mapping[str, Any], name: str) -> Source:
-    """The inverse of :func:`source_to_bytes`. Raises ClinnerError if it is damaged."""
-    try:
-        index = index_of(arrays_in(memoryview(state["index"])), state["about"], name)
-        ranking = arrays_in(memoryview(state["ranking"])) if "ranking" in state else None
-    except ClinnerError:
-        raise
-    except DAMAGE as error:
-        raise ClinnerError(f"{name} is damaged ({type(error).__name__}); serialize it again.") from error
-    return Source(index, ranking_of(ranking, index, name) if ranking is not None else None)
+def source_from_bytes(index: Index, state: Mapping[str, Any], name: str) -> Source:
+    """An index with what :func:`source_to_bytes` gave. Raises ClinnerError if that is damaged or of another index."""
+    ranker, meanings = None, None
+    if "ranking" in state:
+        ranker = ranking_of(arrays_in(memoryview(state["ranking"])), index, name)
+    if "vectors" in state:
+        from clinner_spacy.linking.meanings import meanings_of
+
+        meanings = meanings_of(arrays_in(memoryview(state["vectors"])), bytes(state["encoder"]), index, name)
+    return Source(index, ranker, meanings)
 
 
 def open_index(folder: str | Path) -> Index:

@@ -18,7 +18,16 @@ from clinner_spacy.first_use import first_use
 from clinner_spacy.linking.evidence import STAGES
 from clinner_spacy.linking.linker import Candidate, Linker, Mention
 from clinner_spacy.linking.source import Source, read_source
-from clinner_spacy.linking.store import open_source, save_source, source_from_bytes, source_to_bytes
+from clinner_spacy.linking.store import (
+    arrays_in,
+    arrays_to_bytes,
+    index_arrays,
+    index_of,
+    open_source,
+    save_source,
+    source_from_bytes,
+    source_to_bytes,
+)
 from clinner_spacy.linking.terminology import read_abbreviations
 from clinner_spacy.linking.write import best_code, mentions_in, write_codes
 from clinner_spacy.ner.threshold import checked_number
@@ -117,6 +126,7 @@ class ConceptLinker(Pipe):
         self.files = dict(files)
         self.label_names = {label: list(names) for label, names in (labels or {}).items()}
         self.stages = STAGES if stages is None else tuple(stages)
+        self.stages_asked = stages is not None
         self.k = k
         self.threshold = checked_number(threshold, "threshold", name)
         self.spans_key = spans_key
@@ -153,6 +163,11 @@ class ConceptLinker(Pipe):
         self.source, self.abbreviations = source, abbreviations
         self._cache = Remembered()
         self._check_labels(source)
+        if self.stages_asked and "encoder" in self.stages and source.meanings is None:
+            raise ClinnerError(
+                f'stages of component {self.name!r} names "encoder", and the index has no vectors; build it with '
+                "--encoder, or leave it out."
+            )
         self.linker = Linker(
             source.index,
             lang=self.lang if self.lang != "xx" else "",
@@ -160,6 +175,7 @@ class ConceptLinker(Pipe):
             abbreviations=abbreviations,
             ranker=source.ranker,
             stages=self.stages,
+            meanings=source.meanings,
         )
 
     def _check_labels(self, source: Source) -> None:
@@ -249,7 +265,9 @@ class ConceptLinker(Pipe):
         """What :meth:`to_disk` writes, as one message."""
         self.load()
         assert self.source is not None
-        return srsly.msgpack_dumps(source_to_bytes(self.source) | {"abbreviations": self.abbreviations})
+        index = self.source.index
+        state = {"about": index.about, "index": arrays_to_bytes(index_arrays(index))}
+        return srsly.msgpack_dumps(state | source_to_bytes(self.source) | {"abbreviations": self.abbreviations})
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Sequence[str] = ()) -> Self:
         """Read what :meth:`to_bytes` gave. Raises ClinnerError if it is damaged."""
@@ -257,9 +275,13 @@ class ConceptLinker(Pipe):
         try:
             state = srsly.msgpack_loads(bytes_data)
             abbreviations = _checked(state["abbreviations"])
+            index = index_of(arrays_in(memoryview(state["index"])), state["about"], source)
+            known = source_from_bytes(index, state, source)
+        except ClinnerError:
+            raise
         except DAMAGE as error:
             raise ClinnerError(f"{source} is damaged ({type(error).__name__}); serialize it again.") from error
-        self._set(source_from_bytes(state, source), abbreviations)
+        self._set(known, abbreviations)
         return self
 
 

@@ -205,7 +205,7 @@ def test_what_is_remembered_is_bounded(nlp: Language, monkeypatch: pytest.Monkey
     [
         ({"threshold": 2}, "threshold"),
         ({"k": 0}, "k=0 of component 'concept_linker' is below 1"),
-        ({"stages": ["guess"]}, r"stages=\['guess'\] .* must be of exact, inflected, fuzzy"),
+        ({"stages": ["guess"]}, r"stages=\['guess'\] .* must be of exact, inflected, fuzzy, encoder"),
         ({"stages": []}, r"stages=\[\]"),
     ],
 )
