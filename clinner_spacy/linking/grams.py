@@ -2,7 +2,7 @@
 
 The n-grams are those of 2, 3 and 4 characters of a folded name with a space at each end, each counted once a name and
 weighted by ``log((1 + names) / (1 + names that have it)) + 1``. Since weights depend on the n-gram alone, the index is
-lists of names and nothing else: four bytes an n-gram and name.
+the names of each n-gram and the n-grams of each name: eight bytes for each n-gram in a name.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ ORDERS = (2, 3, 4)
 #: Names whose n-grams are held at a time while an index is built.
 CHUNK = 50_000
 
-#: Entries of the lists that are added up for a query; beyond, the lists of its most frequent n-grams only tell the best
-#: names apart. Terminologies of up to some 50,000 names never reach it.
+#: Entries of the lists that are added up for a query; beyond, its most frequent n-grams only tell the best names apart.
+#: Terminologies of up to some 50,000 names never reach it.
 BUDGET = 100_000
 
 #: Times ``k`` names that are compared by all n-grams of a query.
@@ -29,15 +29,19 @@ SPARE = 4
 
 
 class Grams(NamedTuple):
-    """An inverted index of ``n_names`` names.
+    """An index of ``n_names`` names by their n-grams.
 
     vocabulary: uint64 (n_grams,), ascending; starts: int64 (n_grams + 1,), where the list of each begins in postings:
-    int32 (n_postings,), names, ascending in each list. weights: float32 (n_grams,). norms: float32 (n_names,).
+    int32 (n_postings,), names, ascending in each list. begins: int64 (n_names + 1,), where the n-grams of each name
+    begin in forward: int32 (n_postings,), places in the vocabulary. weights: float32 (n_grams,). norms: float32
+    (n_names,).
     """
 
     vocabulary: NDArray[np.uint64]
     starts: NDArray[np.int64]
     postings: NDArray[np.int32]
+    begins: NDArray[np.int64]
+    forward: NDArray[np.int32]
     weights: NDArray[np.float32]
     norms: NDArray[np.float32]
 
@@ -70,8 +74,10 @@ def ngrams(texts: Sequence[str]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]
 
 class Chunk(NamedTuple):
     """The n-grams of some names: ascending, uint64 (n_grams,); how many names have each, int64 (n_grams,); and these,
-    int32 (n_pairs,), ascending for each n-gram, counted from the first of all names."""
+    int32 (n_pairs,), ascending for each n-gram, counted from the first of all names. begin, size: which names."""
 
+    begin: int
+    size: int
     grams: NDArray[np.uint64]
     counts: NDArray[np.int64]
     names: NDArray[np.int32]
@@ -88,15 +94,20 @@ def build_grams(names: Sequence[str]) -> Grams:
     starts = np.concatenate([[0], np.cumsum(counts)])
     weights = (np.log((1 + len(names)) / (1 + counts)) + 1).astype(np.float32)
     postings = np.empty(int(starts[-1]), dtype=np.int32)
+    forward = np.empty(len(postings), dtype=np.int32)
+    lengths = np.concatenate([np.bincount(chunk.names - chunk.begin, minlength=chunk.size) for chunk in chunks])
+    begins = np.concatenate([[0], np.cumsum(lengths)])
     squares = np.zeros(len(names))
     filled = starts[:-1].copy()
-    for n, (place, chunk) in enumerate(zip(places, chunks, strict=True)):
+    for place, chunk in zip(places, chunks, strict=True):
         postings[ragged_range(filled[place], chunk.counts)] = chunk.names
         filled[place] += chunk.counts
-        begin, end = n * CHUNK, min((n + 1) * CHUNK, len(names))
-        each = np.repeat(weights[place].astype(np.float64) ** 2, chunk.counts)
-        squares[begin:end] = np.bincount(chunk.names - begin, weights=each, minlength=end - begin)
-    return Grams(vocabulary, starts, postings, weights, np.sqrt(squares).astype(np.float32))
+        begin, end = chunk.begin, chunk.begin + chunk.size
+        grams = np.repeat(place, chunk.counts).astype(np.int32)
+        forward[begins[begin] : begins[end]] = grams[np.argsort(chunk.names, kind="stable")]
+        each = weights[grams].astype(np.float64) ** 2
+        squares[begin:end] = np.bincount(chunk.names - begin, weights=each, minlength=chunk.size)
+    return Grams(vocabulary, starts, postings, begins, forward, weights, np.sqrt(squares).astype(np.float32))
 
 
 def _chunk(names: Sequence[str], begin: int) -> Chunk:
@@ -107,7 +118,7 @@ def _chunk(names: Sequence[str], begin: int) -> Chunk:
     first[1:] = (grams[1:] != grams[:-1]) | (owner[1:] != owner[:-1])
     grams, owner = grams[first], owner[first]
     starts = np.flatnonzero(np.append(True, grams[1:] != grams[:-1]))
-    return Chunk(grams[starts], np.diff(np.append(starts, len(grams))), (owner + begin).astype(np.int32))
+    return Chunk(begin, len(names), grams[starts], np.diff(np.append(starts, len(grams))), (owner + begin).astype(np.int32))
 
 
 def distinct(values: NDArray[Any]) -> NDArray[Any]:
@@ -151,32 +162,26 @@ def _search(index: Grams, query: Query, k: int, scores: NDArray[np.float32]) -> 
     begin = index.starts[query.grams]
     counts = index.starts[query.grams + 1] - begin
     n = max(1, int(np.searchsorted(np.cumsum(counts), BUDGET, "right")))  # a query of one frequent n-gram, too
-    squares = index.weights[query.grams] ** 2
     touched = index.postings[ragged_range(begin[:n], counts[:n])]
-    np.add.at(scores, touched, np.repeat(squares[:n], counts[:n]))
+    np.add.at(scores, touched, np.repeat(index.weights[query.grams[:n]] ** 2, counts[:n]))
     near = distinct(touched) if len(touched) < len(scores) else np.flatnonzero(scores)
-    near = near[_largest(scores[near] / index.norms[near], k * SPARE)]
-    near.sort()
-    dots = scores[near] + _dots(index, query.grams[n:], near)
+    near = near[_largest(scores[near] / index.norms[near], k * SPARE)].astype(np.int64)
     scores[touched] = 0
-    cosines = dots / (index.norms[near] * np.float32(query.norm))
+    cosines = cosines_with(index, query, near)
     best = np.lexsort((near, -cosines))[:k]
-    return Alike(near[best].astype(np.int64), np.minimum(cosines[best], 1))
+    return Alike(near[best], cosines[best])
 
 
 def cosines_with(index: Grams, query: Query, names: NDArray[np.int64]) -> NDArray[np.float32]:
     """The cosines of a query with names: float32 like them."""
-    return np.minimum(_dots(index, query.grams, names) / (index.norms[names] * np.float32(query.norm)), 1)
-
-
-def _dots(index: Grams, grams: NDArray[np.int64], names: NDArray[Any]) -> NDArray[np.float32]:
-    """What n-grams add to the products of a query with names."""
-    dots = np.zeros(len(names), dtype=np.float32)
-    for gram in grams:
-        there = index.postings[index.starts[gram] : index.starts[gram + 1]]
-        found = np.minimum(np.searchsorted(there, names), len(there) - 1)
-        dots += index.weights[gram] ** 2 * (there[found] == names)
-    return dots
+    if not len(names):
+        return np.empty(0, dtype=np.float32)
+    asked = np.zeros(len(index.vocabulary), dtype=np.float32)
+    asked[query.grams] = index.weights[query.grams] ** 2
+    counts = index.begins[names + 1] - index.begins[names]
+    grams = index.forward[ragged_range(index.begins[names], counts)]
+    dots = np.add.reduceat(asked[grams], np.cumsum(counts) - counts)
+    return np.minimum(dots / (index.norms[names] * np.float32(query.norm)), 1)
 
 
 def _largest(values: NDArray[np.float32], n: int) -> NDArray[np.int64]:

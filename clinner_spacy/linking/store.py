@@ -72,6 +72,8 @@ def _check(index: Index) -> None:
         *((len(of), entries) for of in (index.label_of, index.counts, index.preferred)),
         (len(index.keys), len(index.key_names)),
         (len(index.grams.norms), n),
+        (len(index.grams.begins), n + 1),
+        (len(index.grams.forward), len(index.grams.postings)),
         (len(index.grams.starts), len(index.grams.vocabulary) + 1),
         (len(index.grams.weights), len(index.grams.vocabulary)),
         (int(index.grams.starts[-1]), len(index.grams.postings)),
