@@ -39,9 +39,11 @@ class Candidates(NamedTuple):
 
 
 def candidates_of(evidence: Evidence, entries: Entries) -> Candidates:
-    """The codes that the names in the evidence stand for, best first: by likeness times the share of those who mean
-    this code by the name, then as they stand in the terminology."""
-    likeness = evidence.likeness[entries.name] * entries.share
+    """The codes that the names in the evidence stand for, best first: by the likeness of the name, which counts in
+    full for the code that most mean by it and in proportion for its others; then as they stand in the terminology."""
+    most = np.zeros(len(evidence.names), dtype=np.float32)
+    np.maximum.at(most, entries.name, entries.share)
+    likeness = evidence.likeness[entries.name] * entries.share / most[entries.name]
     order = np.lexsort((entries.entry, -likeness))
     _, first = np.unique(entries.code[order], return_index=True)
     best = order[np.sort(first)]

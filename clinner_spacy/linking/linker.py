@@ -41,7 +41,7 @@ class Linker:
 
     lang: the language whose inflection mentions follow. labels: label of a mention -> labels of terms that it may be;
     other labels may be any. abbreviations: short -> what it stands for. ranker: learned for the index, or None: then
-    the score is the likeness of the term, times the share of those who mean this code by it. stages: those of
+    the score is the likeness of the term, less for a code that fewer mean by it than another. stages: those of
     :data:`~clinner_spacy.linking.evidence.STAGES` that are used. meanings: what the encoder knows, or None.
     """
 
