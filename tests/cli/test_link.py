@@ -1,0 +1,109 @@
+"""``multiclin link``: build, info, query, and the component that a command adds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import spacy
+from typer.testing import CliRunner
+
+from clinner_spacy.cli import app
+from clinner_spacy.cli.link import add_linker
+from clinner_spacy.corpora.brat import write_brat
+from clinner_spacy.corpora.docbin import save_docs
+from clinner_spacy.corpora.document import Document, Mention, to_doc
+from clinner_spacy.errors import ClinnerError
+from clinner_spacy.files import EMBEDDED
+from tests.linking.test_learn import MENTIONS, TERMS
+from tests.terms import write_table
+
+
+def link(*args: object) -> Any:
+    return CliRunner().invoke(app, ["link", *map(str, args)])
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    return write_table(tmp_path / "terms.tsv")
+
+
+@pytest.fixture
+def built(table: Path, tmp_path: Path) -> Path:
+    done = link("build", table, tmp_path / "index", "--lang", "es")
+    assert done.exit_code == 0, done.output
+    assert done.output == f"{tmp_path / 'index'}: 7 names of 7 codes\n"
+    return tmp_path / "index"
+
+
+def documents() -> list[Document]:
+    made = []
+    for m in MENTIONS:
+        mention = Mention(m.label, ((0, len(m.text)),), "T1", note=m.code, code=m.code)
+        made.append(Document(f"{m.document} {m.code.replace('/', '_')}", m.text, {"t": [mention]}, coded=True))
+    return made
+
+
+def test_query(built: Path) -> None:
+    done = link("query", built, "Nódulos pulmonares", "-k", 1)
+    assert done.output == "D2\t0.950\tNódulo pulmonar\n"
+    assert link("query", built, "xyzw").stderr == "nothing alike\n"
+
+
+def test_info(built: Path, table: Path) -> None:
+    lines = dict(line.split(maxsplit=1) for line in link("info", built).output.splitlines())
+    assert lines["source"] == "terms.tsv" and lines["terms"] == "8" and lines["ranking"] == "by likeness"
+    assert lines["labels"] == "disorder, finding, procedure"
+
+
+@pytest.mark.parametrize("kind", ["normalizations", "notes", "spacy"])
+def test_mentions_join_and_teach(kind: str, tmp_path: Path) -> None:
+    table = tmp_path / "terms.tsv"
+    table.write_text("code\tterm\n" + "".join(f"{t.code}\t{t.term}\n" for t in TERMS), encoding="utf-8")
+    corpus, options = tmp_path / "corpus", []
+    if kind == "spacy":
+        corpus = tmp_path / "corpus.spacy"
+        nlp = spacy.blank("es")
+        save_docs(corpus, [to_doc(document, nlp) for document in documents()])
+    elif kind == "notes":
+        options = ["--codes", "notes"]
+        write_brat(corpus, [replace(d, mentions={"t": [replace(d.mentions["t"][0], code="")]}) for d in documents()])
+    else:
+        write_brat(corpus, documents())
+    done = link("build", table, tmp_path / "index", "--lang", "es", "--mentions", corpus, *options)
+    assert done.exit_code == 0, done.output
+    assert "20 annotated mentions are among them; a ranking learned from them" in done.output
+    found = link("query", tmp_path / "index", "metástasis del hígado", "-k", 1).output
+    assert found.startswith("3/6\t")
+
+
+def test_repeated_rows_are_told(table: Path, tmp_path: Path) -> None:
+    table.write_text("code\tterm\nA\ttos\nA\ttos\n")
+    assert "1 rows of" in link("build", table, tmp_path / "index", "--lang", "es").output
+
+
+def test_refused(built: Path, table: Path, tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus"
+    write_brat(corpus, [Document("d", "uno", {"x": [Mention("X", ((0, 3),), "T1")]})])
+    for arguments, message in (
+        (("build", table, built, "--lang", "es"), "exists already: give the name of a new folder"),
+        (("build", "no.tsv", tmp_path / "i", "--lang", "es"), "no.tsv cannot be read"),
+        (("build", table, tmp_path / "i", "--lang", "es", "--mentions", corpus), "has no mention with a code"),
+        (("info", tmp_path), "index.json cannot be read"),
+        (("query", tmp_path, "tos"), "index.json cannot be read"),
+    ):
+        done = link(*arguments)
+        assert done.exit_code == 1 and message in done.stderr
+    assert not (tmp_path / "i").exists()
+
+
+def test_a_linker_for_a_command(built: Path) -> None:
+    nlp = spacy.blank("es")
+    nlp.add_pipe("multiclin_ner", config={"checkpoint": str(EMBEDDED), "spans_key": "found"})
+    add_linker(nlp, built, threshold=0.9)
+    doc = nlp("Acude por fiebre.")
+    assert [span.kb_id_ for span in doc.spans["found"]] == ["D3"]
+    with pytest.raises(ClinnerError, match="has a concept_linker already"):
+        add_linker(nlp, built)
