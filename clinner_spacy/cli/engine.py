@@ -29,9 +29,12 @@ Workers = Annotated[
 ]
 
 #: Parameters of ``predict`` that a pipeline is made of, and those that say where a table's columns are.
-MODEL = ("model", "base_model", "revision", "device", "precision", "lang", "words", "task", "label", "threshold")
+MODEL = (
+    *("model", "base_model", "revision", "device", "precision", "lang", "words", "task", "label", "threshold"),
+    *("assertion", "link"),
+)
 COLUMNS = ("text_column", "id_column", "keep")
-KNOWN = {"source", "output", "engine", "workers", "assertion", *MODEL, *COLUMNS}
+KNOWN = {"source", "output", "engine", "workers", *MODEL, *COLUMNS}
 
 
 def predicted_by_engine(context: typer.Context) -> bool:
@@ -49,7 +52,7 @@ def predicted_by_engine(context: typer.Context) -> bool:
     from clinner_spacy.cli.model import build_nlp  # spaCy is slow to import
     from clinner_spacy.tables.ray_job import predict_with_ray
 
-    made_of = {name: given[name] for name in (*MODEL, "assertion")}
+    made_of = {name: given[name] for name in MODEL}
     settings: dict[str, Any] = {"pipeline": partial(build_nlp, **_absolute(made_of)), "tasks": given["task"]}
     settings |= {name: given[name] for name in COLUMNS if given.get(name) is not None}
     if isinstance(settings.get("keep"), str):
@@ -70,7 +73,7 @@ def _refuse_others(context: typer.Context) -> None:
 
 def _absolute(made_of: dict[str, Any]) -> dict[str, Any]:
     """The same with whole paths: a worker may run elsewhere."""
-    whole = {name: _path(made_of[name]) for name in ("base_model",) if made_of[name]}
+    whole = {name: _path(str(made_of[name])) for name in ("base_model", "link") if made_of[name]}
     return {**made_of, **whole, "model": [_path(name) for name in made_of["model"]]}
 
 

@@ -23,6 +23,7 @@ from clinner_spacy.errors import ClinnerError
 from clinner_spacy.pipeline.clinical_assertion import ClinicalAssertion
 from clinner_spacy.pipeline.components import clinical_components
 from clinner_spacy.pipeline.components import labels_of as labels_of  # commands take both from here
+from clinner_spacy.pipeline.concept_linker import ConceptLinker
 from clinner_spacy.pipeline.marks import read_marks_alike
 from clinner_spacy.pipeline.saved import SavedPipe
 
@@ -46,6 +47,7 @@ def build_nlp(
     label: Sequence[str] | None = None,
     threshold: float | None = None,
     assertion: bool = False,
+    link: str | Path | None = None,
 ) -> Language:
     """A pipeline whose components have read their weights; see :mod:`clinner_spacy.cli.options`.
 
@@ -83,6 +85,8 @@ def build_nlp(
         nlp.add_pipe(FACTORY, config={"checkpoint": checkpoint if folder is None else str(folder), **settings})
     if assertion:
         _add_assertion(nlp)
+    if link is not None:
+        _add_linker(nlp, link)
     for component in clinical_components(nlp):
         component.annotate = "spans"
         if threshold is not None:
@@ -137,6 +141,19 @@ def _add_assertion(nlp: Language) -> None:
         if nlp.lang == NO_LANGUAGE:
             raise ClinnerError("--assertion must know the language of the texts; name it, as --lang es.")
         nlp.add_pipe("clinical_assertion", config={"spans_key": keys.pop()})
+
+
+def _add_linker(nlp: Language, index: str | Path) -> None:
+    """Add a "concept_linker" for the mentions of all components, and read its index. Raises ClinnerError if the
+    components write to several span groups, or the pipeline has a linker already."""
+    keys = {component.spans_key for component in clinical_components(nlp)}
+    if len(keys) > 1:
+        raise ClinnerError(f"--link is for one span group, not {', '.join(sorted(keys))}; let it be one.")
+    if any(isinstance(pipe, ConceptLinker) for _, pipe in nlp.pipeline):
+        raise ClinnerError("The pipeline has a concept_linker already, with its own terminology; leave --link out.")
+    linker = nlp.add_pipe("concept_linker", config={"index": str(index), "spans_key": keys.pop()})
+    assert isinstance(linker, ConceptLinker)
+    linker.load()  # here, before processes fork that would each read it
 
 
 def blank(lang: str) -> Language:

@@ -93,6 +93,9 @@ Assertion = Annotated[
 ]
 TextColumn = Annotated[str | None, typer.Option(metavar="NAME", help="Where a table has the texts; default text.")]
 IdColumn = Annotated[str | None, typer.Option(metavar="NAME", help="Where a table has the ids; default note_id.")]
+Link = Annotated[
+    Path | None, typer.Option(metavar="INDEX", help="Give each mention its code, from an index that link build made.")
+]
 Encoding = Annotated[str, typer.Option(metavar="NAME", help="Of the texts, as cp1252 or utf-16.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output if it is there.")]
 #: For commands that say themselves what is wrong with a third name: the shell made it of a pattern.

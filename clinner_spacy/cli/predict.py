@@ -34,6 +34,7 @@ def predict_command(
     label: options.Label = None,
     threshold: options.Threshold = None,
     assertion: options.Assertion = False,
+    link: options.Link = None,
     input_format: Annotated[Input | None, typer.Option(help="How to read INPUT; default: by its extension.")] = None,
     text_column: options.TextColumn = None,
     id_column: options.IdColumn = None,
@@ -63,7 +64,8 @@ def predict_command(
     and text, and with --scores all others; offsets count characters of the decoded text, from 0, end exclusive. With
     --format brat OUTPUT is a new directory with a copy of each text (UTF-8) and its .ann; where the pipeline finds
     relations, with R lines. With --assertion the table has more columns, negated, uncertain, family, historical and
-    hypothetical, 0 or 1, and brat files have A lines; it needs --lang. Texts that cannot be read are named at the end,
+    hypothetical, 0 or 1, and brat files have A lines; it needs --lang. With --link it has code and code_score, and brat
+    files N lines. Texts that cannot be read are named at the end,
     with exit code 1; the others are in OUTPUT.
 
     A folder, as found/, is written in parts (Parquet): a run that was killed goes on where it stopped when the same
@@ -83,6 +85,7 @@ def predict_command(
     """
     if predicted_by_engine(context):
         return
+    from clinner_spacy.assertion.categories import ATTRIBUTES
     from clinner_spacy.cli.annotate import annotate_texts, with_progress  # spaCy is slow to import
     from clinner_spacy.cli.model import build_nlp
     from clinner_spacy.cli.outputs import check_outputs
@@ -111,6 +114,7 @@ def predict_command(
         label=label,
         threshold=threshold,
         assertion=assertion,
+        link=link,
     )
     labels = labels_of(nlp, task)
     if target.format is Format.brat:  # before hours of reading, not after
@@ -118,7 +122,8 @@ def predict_command(
     layout = layout_of(nlp, texts.types, target.format)
     if relations is not None:
         require_relations(nlp)
-    asked = Asked(", ".join(model), labels, assertion, {"lang": lang, "words": words, "precision": precision})
+    extra = [*(ATTRIBUTES if assertion else ()), *(("code", "code_score") if link is not None else ())]
+    asked = Asked(", ".join(model), labels, extra, {"lang": lang, "words": words, "precision": precision})
     with ExitStack() as stack:  # closing them ends processes and removes half a table when something fails
         sink = stack.enter_context(opened_sink(target, texts, nlp, layout, asked))
         annotated = stack.enter_context(closing(annotate_texts(sink.texts(), nlp, labels, n_process)))

@@ -66,12 +66,12 @@ class Target(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """What a run was asked to find: by which model, as named; which (task, label); whether negated and its like, too;
-    and the options that change how texts are read."""
+    """What a run was asked to find: by which model, as named; which (task, label); which columns of a TSV beside its
+    five; and the options that change how texts are read."""
 
     model: str
     labels: Sequence[tuple[str, str]]
-    said: bool
+    columns: Sequence[str]
     reading: Mapping[str, Any]
 
 
@@ -130,7 +130,7 @@ def _writer(
     output, format, model = target.output, target.format, named(asked.model)
     service = Service(model, str(nlp.lang))
     writers: dict[Format, Callable[[Iterable[AnnotatedText]], object]] = {
-        Format.tsv: lambda notes: write_tsv(output, notes, layout, scores=target.scores, said=asked.said),
+        Format.tsv: lambda notes: write_tsv(output, notes, layout, scores=target.scores, asked=asked.columns),
         Format.brat: lambda notes: write_brat(output, (note.to_document() for note in notes)),
         Format.docbin: lambda notes: save_docs(output, to_docs(notes, nlp)),
         Format.dt4h: lambda notes: write_responses(output, notes, service, id_column),

@@ -7,7 +7,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import date, time
 from decimal import Decimal
@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 from uuid import UUID
 
-from clinner_spacy.assertion.categories import ATTRIBUTES
 from clinner_spacy.corpora.tsv import COLUMNS as TSV
 from clinner_spacy.corpora.tsv import check_names, one_line
 from clinner_spacy.errors import ClinnerError
@@ -67,15 +66,20 @@ def write_mentions(path: str | Path, format: Format, notes: Iterable[AnnotatedTe
 
 
 def write_tsv(
-    path: str | Path, notes: Iterable[AnnotatedText], layout: Layout, *, scores: bool = False, said: bool = False
+    path: str | Path,
+    notes: Iterable[AnnotatedText],
+    layout: Layout,
+    *,
+    scores: bool = False,
+    asked: Collection[str] = (),
 ) -> None:
     """The table of the shared tasks, with the kept columns behind its five.
 
-    scores: everything else that is known behind them; said: of it, negated and its like alone. Tabs and line breaks
-    become spaces.
+    scores: everything else that is known behind them; asked: of it, these columns alone. Tabs and line breaks become
+    spaces.
     """
     known = [name for name in mention_columns(layout.said, layout.linked) if name not in AS_TSV]
-    names = [*AS_TSV, *layout.kept, *(name for name in known if scores or (said and name in ATTRIBUTES))]
+    names = [*AS_TSV, *layout.kept, *(name for name in known if scores or name in asked)]
     with opened(path) as file:
         table = csv.writer(file, delimiter="\t", lineterminator="\n")
         table.writerow([AS_TSV.get(name, name) for name in names])

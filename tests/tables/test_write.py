@@ -81,7 +81,7 @@ def test_parquet_has_the_records_and_their_types(tmp_path: Path, monkeypatch: py
     ("options", "columns"),
     [
         ({}, []),
-        ({"said": True}, list(ATTRIBUTES)),
+        ({"asked": ATTRIBUTES}, list(ATTRIBUTES)),
         (
             {"scores": True},
             ["task", "score", *ATTRIBUTES, "negated_score", "uncertain_score", "code", "term", "code_score"],
