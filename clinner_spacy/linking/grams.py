@@ -118,7 +118,8 @@ def _chunk(names: Sequence[str], begin: int) -> Chunk:
     first[1:] = (grams[1:] != grams[:-1]) | (owner[1:] != owner[:-1])
     grams, owner = grams[first], owner[first]
     starts = np.flatnonzero(np.append(True, grams[1:] != grams[:-1]))
-    return Chunk(begin, len(names), grams[starts], np.diff(np.append(starts, len(grams))), (owner + begin).astype(np.int32))
+    counts = np.diff(np.append(starts, len(grams)))
+    return Chunk(begin, len(names), grams[starts], counts, (owner + begin).astype(np.int32))
 
 
 def distinct(values: NDArray[Any]) -> NDArray[Any]:
