@@ -1,9 +1,9 @@
-"""How often the right code is found, and how fast: CANTEMIST-NORM, the Human Phenotype Ontology, a million terms.
+"""How often the right code is found, and how fast: CANTEMIST-NORM and the Human Phenotype Ontology.
 
     python benchmarks/linking.py cantemist --corpora ../shared/corpora
+    python benchmarks/linking.py end --corpora ../shared/corpora --tagger training/model-best
     python benchmarks/linking.py libraries --corpora ../shared/corpora
     python benchmarks/linking.py hpo --lexicons ../shared/lexicons
-    python benchmarks/linking.py scale --lexicons ../shared/lexicons --corpora ../shared/corpora
 
 Each prints a line a way of linking: accuracy at 1 and 5 and the mean reciprocal rank, over annotated mentions (of
 CANTEMIST, those of dev-set1; what is learned from and indexed is train-set and dev-set2) or over the terms of a
@@ -21,10 +21,6 @@ for variable in ("OMP_NUM_THREADS", "BLIS_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 import csv
 import random
-import resource
-import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -32,9 +28,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+import spacy
 import torch
 import typer
 
+from clinner_spacy.corpora.readers import create_brat_reader
 from clinner_spacy.linking.corpus import read_annotated
 from clinner_spacy.linking.evidence import entries_of
 from clinner_spacy.linking.grams import queries_of
@@ -44,10 +42,11 @@ from clinner_spacy.linking.learn import folds, learn_ranking
 from clinner_spacy.linking.linker import Linker, Mention
 from clinner_spacy.linking.normalize import fold
 from clinner_spacy.linking.source import Source
-from clinner_spacy.linking.store import open_source, save_source
+from clinner_spacy.linking.store import save_source
 from clinner_spacy.linking.terminology import Term, Terminology, count_mentions
 from clinner_spacy.linking.vectors import Meanings, build_vectors, load_text_encoder
-from clinner_spacy.scoring.linking import rank_scores
+from clinner_spacy.scoring.linking import rank_scores, score_links
+from clinner_spacy.scoring.scorer import score_tasks
 
 app = typer.Typer(add_completion=False)
 Corpora = Annotated[Path, typer.Option(help="Folder with Cantemist-norm-es.")]
@@ -120,6 +119,39 @@ def thresholds(linker: Linker, asked: Sequence[tuple[Mention, str]]) -> None:
         precision, recall = sum(coded) / max(1, len(coded)), sum(coded) / len(asked)
         f1 = 2 * precision * recall / max(1e-9, precision + recall)
         print(f"    threshold {threshold:.1f}  precision {precision:.3f}  recall {recall:.3f}  F1 {f1:.3f}", flush=True)
+
+
+@app.command()
+def end(
+    corpora: Corpora,
+    tagger: Annotated[Path, typer.Option(help="A pipeline trained on train-set; see docs/linking.md.")],
+    label: Annotated[str, typer.Option(help="What it calls tumour morphologies.")] = "TUMOUR",
+) -> None:
+    """Mentions found by a tagger, and their codes: strict F1 of span and code on dev-set1, at several thresholds."""
+    torch.set_num_threads(1)
+    folder = corpora / "Cantemist-norm-es"
+    parts = [read_annotated(folder / part, "notes") for part in ("train-set", "dev-set2")]
+    known = [mention._replace(label=label) for part in parts for mention in part]
+    empty = Terminology([])
+    index = build_index(empty, lang="es", mentions=count_mentions(m[1:] for m in known))
+    nlp = spacy.load(tagger)
+    reader = create_brat_reader([str(folder / "dev-set1")], {"MORFOLOGIA_NEOPLASIA": label}, codes="notes")
+    examples = list(reader(nlp))
+    with tempfile.TemporaryDirectory() as scratch:
+        save_source(Source(index, learn_ranking(empty, known, "es"), None), Path(scratch))
+        linker: Any = nlp.add_pipe("concept_linker", config={"index": scratch})
+        linker.load()
+    docs = list(nlp.pipe(example.reference.text for example in examples))
+    for example, doc in zip(examples, docs, strict=True):
+        example.predicted = doc
+    spans = score_tasks(examples, tasks=nlp.get_pipe("multiclin_ner").tasks, spans_key="sc")
+    print(f"  spans alone              F1 {spans['spans_sc_f']:.3f}")
+    for threshold in (0.0, 0.3, 0.5):
+        linker.threshold = threshold
+        linker.set_annotations(docs, linker.predict(docs))
+        scores = score_links(examples, spans_key="sc")
+        figures = "  ".join(f"{name[-1].upper()} {scores[name]:.3f}" for name in ("codes_p", "codes_r", "codes_f"))
+        print(f"  threshold {threshold:.1f}            {figures}", flush=True)
 
 
 @app.command()
@@ -203,94 +235,6 @@ def minilm_meanings(index: Index) -> Meanings:
     vectors = build_vectors(held, folded_names(index))
     print(f"  {len(vectors.matrix) / (time.process_time() - begin):,.0f} names encoded a second", flush=True)
     return Meanings(held, vectors)
-
-
-#: What is put before or behind a term to make ten of it.
-MODIFIERS = ("{}", "severe {}", "{} grade 2", "bilateral {}", "{} crónica", "acute {}", "{} of the left side")
-MODIFIERS += ("familial {}", "{} sin complicaciones", "recurrent {}", "{} tipo 1", "{} in remission", "mild {}")
-
-
-@app.command()
-def scale(
-    lexicons: Lexicons,
-    corpora: Corpora,
-    n_terms: Annotated[int, typer.Option(help="Terms to index.")] = 1_000_000,
-) -> None:
-    """Build, open and use an index of a million terms, each in a process of its own; memory is the most it had."""
-    folder = Path(tempfile.mkdtemp())
-    try:
-        for step in ("build", "open", "use"):
-            command = [
-                sys.executable,
-                __file__,
-                f"scale-{step}",
-                str(folder),
-                str(lexicons),
-                str(corpora),
-                str(n_terms),
-            ]
-            subprocess.run(command, check=True)
-    finally:
-        shutil.rmtree(folder)
-
-
-@app.command(hidden=True)
-def scale_build(folder: Path, lexicons: Path, corpora: Path, n_terms: int) -> None:
-    base = list(dict.fromkeys(term for terms in read_hpo(lexicons).values() for term in terms))
-    made = (Term(t.code, modifier.format(t.term), lang=t.lang) for modifier in MODIFIERS for t in base)
-    terms = [term for term, _ in zip(made, range(n_terms), strict=False)]
-    begin = time.process_time()
-    save_source(Source(build_index(Terminology(terms), lang="es")), folder)
-    size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
-    seconds = time.process_time() - begin
-    print(f"build {len(terms):,} terms: {seconds:.0f} s, {memory():.2f} GB, {size:,.0f} MB on disk", flush=True)
-
-
-@app.command(hidden=True)
-def scale_open(folder: Path, lexicons: Path, corpora: Path, n_terms: int) -> None:
-    begin = time.perf_counter()
-    linker = Linker(open_source(folder).index)
-    opened = time.perf_counter() - begin
-    linker([Mention("severe fever"), Mention("fiebre muy alta")], 5)
-    seconds = time.perf_counter() - begin
-    print(f"open {opened * 1000:.0f} ms, two mentions looked up after {seconds:.2f} s; {memory():.2f} GB", flush=True)
-
-
-@app.command(hidden=True)
-def scale_use(folder: Path, lexicons: Path, corpora: Path, n_terms: int) -> None:
-    """All mentions of CANTEMIST-NORM in their order, which are tumours and hence seldom in the ontology; and terms of
-    the ontology, each ten times, in four of five as they are and in one with a letter left out."""
-    import spacy
-
-    chance = random.Random(0)
-    parts = ("train-set", "dev-set1", "dev-set2")
-    tumours = [
-        Mention(m.text, m.label) for p in parts for m in read_annotated(corpora / "Cantemist-norm-es" / p, "notes")
-    ]
-    spanish = [term.term for term in read_hpo(lexicons)["es"]]
-    phenotypes = [Mention(_misspelled(term, chance)) for term in chance.sample(spanish, 3000)] * 10
-    chance.shuffle(phenotypes)
-    for name, mentions in (("tumours", tumours), ("phenotypes", phenotypes)):
-        nlp = spacy.blank("es")
-        linker: Any = nlp.add_pipe("concept_linker", config={"index": str(folder)})
-        linker.load()
-        begin = time.process_time()
-        for start in range(0, len(mentions), 1000):
-            linker.candidates(set(mentions[start : start + 1000]))
-        seconds = time.process_time() - begin
-        n = len(set(mentions))
-        speed = f"{len(mentions) / seconds:,.0f} mentions/s, {n / seconds:,.0f} distinct/s"
-        print(f"{name}: {len(mentions):,} mentions, {n:,} distinct: {speed}; {memory():.2f} GB", flush=True)
-
-
-def _misspelled(term: str, chance: random.Random) -> str:
-    place = chance.randrange(len(term))
-    return term if chance.random() < 0.8 else term[:place] + term[place + 1 :]
-
-
-def memory() -> float:
-    """The most memory that this process has had, in GB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 def read_hpo(lexicons: Path) -> dict[str, list[Term]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from clinner_spacy.errors import ClinnerError
 from clinner_spacy.files import EMBEDDED
 from tests.linking.test_learn import MENTIONS, TERMS
 from tests.terms import write_table
+from tests.tiny import save_encoder
 
 
 def link(*args: object) -> Any:
@@ -143,3 +145,32 @@ def test_a_linker_beside_the_own_one_is_refused(built: Path, tmp_path: Path) -> 
         build_nlp(str(tmp_path / "pipeline"), link=built)
     with pytest.raises(ClinnerError, match=r"index.json"):
         build_nlp(lang="es", link=tmp_path)
+
+
+def test_an_encoder(table: Path, tmp_path: Path) -> None:
+    encoder = save_encoder(tmp_path / "encoder", "bert")
+    options = ("--lang", "es", "--encoder", encoder)
+    done = link("build", table, tmp_path / "index", *options)
+    assert done.exit_code == 1 and "--encoder and --pooling go together" in done.stderr
+    done = link("build", table, tmp_path / "index", *options, "--pooling", "cls")
+    assert done.exit_code == 0, done.output
+    shutil.rmtree(encoder)  # the index has its own copy
+    assert "Nódulo pulmonar" in link("query", tmp_path / "index", "nódulo de pulmón").output
+    lines = dict(line.split(maxsplit=1) for line in link("info", tmp_path / "index").output.splitlines())
+    assert lines["encoder"] == "16 numbers a name, cls"
+    nlp = spacy.blank("es")
+    nlp.add_pipe("concept_linker", config={"index": str(tmp_path / "index")})
+    doc = nlp.make_doc("nódulo de pulmón")
+    doc.spans["sc"] = [doc[:]]
+    doc = nlp(doc)
+    found = doc.spans["sc"].attrs["candidates"]
+    for way in ("disk", "bytes"):
+        if way == "disk":
+            nlp.to_disk(tmp_path / "saved")
+            back = spacy.load(tmp_path / "saved")
+        else:
+            back = spacy.util.load_model_from_config(nlp.config).from_bytes(nlp.to_bytes())
+        doc = back.make_doc("nódulo de pulmón")
+        doc.spans["sc"] = [doc[:]]
+        again = back(doc).spans["sc"].attrs["candidates"]
+        assert [c["code"] for c in again[0]] == [c["code"] for c in found[0]]
