@@ -6,6 +6,7 @@ import io
 import json
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,14 @@ def test_bytes_that_are_no_text_in_parquet(tmp_path: Path) -> None:
     source = texts(tmp_path / "notes.parquet", Wanted())
     assert [text.name for text in source] == ["a", "c"]
     assert list(source.unread.lines()) == [f"{tmp_path}/notes.parquet, row 2 cannot be read: its text is not UTF-8."]
+
+
+@pytest.mark.skipif(find_spec("pandas") is not None, reason="pandas has a type for them")
+def test_times_that_python_cannot_hold(tmp_path: Path) -> None:
+    times = pa.array([10**18, 10**18 + 1], pa.timestamp("ns"))
+    pq.write_table(pa.table({"note_id": ["a", "b"], "text": ["x", "y"], "at": times}), tmp_path / "notes.parquet")
+    source = texts(tmp_path / "notes.parquet", Wanted(keep=("at",)))
+    assert [text.name for text in source] == ["a"] and "its at is not UTF-8, or a time with" in source.unread.reasons[0]
 
 
 @pytest.mark.parametrize(
