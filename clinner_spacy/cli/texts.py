@@ -144,6 +144,8 @@ def open_texts(
     input has no use for, and for what :class:`Texts` and :class:`~clinner_spacy.tables.sources.TableTexts` raise.
     """
     path = Path(source)
+    if kind is None and path.suffix.lower() == ".json":
+        raise ClinnerError(f"{source} may hold JSON lines or be a text; say which, with --input-format jsonl or txt.")
     kind = kind or _kind_of(source)
     if kind == "txt":
         for name, value in options._asdict().items():

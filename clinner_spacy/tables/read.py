@@ -93,7 +93,8 @@ def _by_note(path: Path, needed: Sequence[str], text: str) -> tuple[dict[str, li
         table = open_table(file, kind, wanted)
         for number, row in enumerate(table.read(), 1):
             record = {FROM_TSV.get(name, name): value for name, value in row.items()}
-            record |= {name: _checked(record.get(name), name, f"{file}, row {number}") for name in needed}
+            given = [*needed, *(["task"] if record.get("task") else [])]
+            record |= {name: _checked(record.get(name), name, f"{file}, row {number}") for name in given}
             notes.setdefault(record["note_id"], []).append(record)
         columns |= dict.fromkeys(table.types)
     return notes, list(columns)
@@ -102,7 +103,7 @@ def _by_note(path: Path, needed: Sequence[str], text: str) -> tuple[dict[str, li
 def _checked(value: Any, column: str, where: str) -> Any:
     """A cell of a needed column: an offset as a whole number, anything else as a string."""
     if column.endswith(("start", "end")):
-        if isinstance(value, int) or (isinstance(value, str) and re.fullmatch(r"[0-9]{1,12}", value)):
+        if type(value) is int or (isinstance(value, str) and re.fullmatch(r"[0-9]{1,12}", value)):
             return int(value)
         raise ClinnerError(f"{where}: the {column} is not a whole number.")
     if not isinstance(value, str) or not value or CONTROL.search(value):
@@ -117,7 +118,7 @@ def _mentions(
     mentions: dict[str, list[Mention]] = {} if by_task else {NO_TASK: []}
     for number, record in enumerate(records, 1):
         start, end, label = record["start"], record["end"], record["label"]
-        if not start < end <= len(document.text):
+        if not 0 <= start < end <= len(document.text):
             raise ClinnerError(
                 f"{document.name!r}: a {label} from {start} to {end} is empty or lies outside the text of "
                 f"{len(document.text)} characters; give the text that it is of."

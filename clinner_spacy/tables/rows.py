@@ -248,7 +248,7 @@ def _is_string(pa: Any, type: Any) -> bool:
 
 
 def _values(column: Any) -> list[Any]:
-    """A column's cells; one that cannot be made a Python value, as bytes that are no UTF-8, is Ellipsis."""
+    """A column's cells; one that no Python value can hold (bytes that are no UTF-8, nanoseconds) is Ellipsis."""
     try:
         return column.to_pylist()
     except ValueError:

@@ -173,6 +173,7 @@ def test_texts_that_are_null_are_told_and_the_rest_written(run: Run, tmp_path: P
         (("a.txt", "out.tsv", "--keep", "id"), "--keep is for tables"),
         (("a.txt", "out.tsv", "--allow-duplicates"), "--allow-duplicates is for tables"),
         ((".", "out.tsv", "--input-format", "csv"), "holds no csv file"),
+        (("notes.json", "out.tsv"), "--input-format jsonl or txt"),
         (("nowhere.parquet", "out.tsv"), "is neither a file nor a directory"),
         (("twice.jsonl", "out.tsv"), "twice.jsonl, row 1 and twice.jsonl, row 2 have the same note_id"),
         (("mixed.jsonl", "out.parquet", "--keep", "k"), "--keep k: its values are of several types"),

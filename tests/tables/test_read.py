@@ -114,6 +114,9 @@ def test_corrections_are_counted(tmp_path: Path) -> None:
         ("f.csv", "note_id,start,end,label\na,0,99,L\n", "lies outside the text of 12 characters"),
         ("f.csv", "note_id,start,end,label\nz,0,3,L\n", "findings in 'z', which is none of the texts"),
         ("f.jsonl", '{"note_id": "a", "start": 0, "end": 3}\n', "row 1: the label is empty"),
+        ("f.jsonl", '{"note_id": "a", "start": 0, "end": 3, "label": "L", "task": ["x"]}\n', "row 1: the task is"),
+        ("f.jsonl", '{"note_id": "a", "start": -1, "end": 3, "label": "L"}\n', "a L from -1 to 3 is empty"),
+        ("f.jsonl", '{"note_id": "a", "start": true, "end": 3, "label": "L"}\n', "the start is not a whole number"),
         ("f.xlsx", "", "is no table"),
     ],
 )

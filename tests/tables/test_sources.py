@@ -6,7 +6,9 @@ import io
 import json
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pyarrow as pa
@@ -129,6 +131,14 @@ def test_bytes_that_are_no_text_in_parquet(tmp_path: Path) -> None:
     assert list(source.unread.lines()) == [f"{tmp_path}/notes.parquet, row 2 cannot be read: its text is not UTF-8."]
 
 
+@pytest.mark.skipif(find_spec("pandas") is not None, reason="pandas has a type for them")
+def test_times_that_python_cannot_hold(tmp_path: Path) -> None:
+    times = pa.array([10**18, 10**18 + 1], pa.timestamp("ns"))
+    pq.write_table(pa.table({"note_id": ["a", "b"], "text": ["x", "y"], "at": times}), tmp_path / "notes.parquet")
+    source = texts(tmp_path / "notes.parquet", Wanted(keep=("at",)))
+    assert [text.name for text in source] == ["a"] and "its at is not UTF-8, or a time with" in source.unread.reasons[0]
+
+
 @pytest.mark.parametrize(
     ("column", "cells", "told"),
     [
@@ -214,6 +224,25 @@ def test_broken_tables(tmp_path: Path, name: str, data: bytes, told: str) -> Non
     with pytest.raises(ClinnerError, match=told) as error:
         texts(tmp_path / name, Wanted())
     assert "Juan" not in str(error.value) and str(tmp_path / name) in str(error.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_damage_of_any_kind_is_one_sentence(tmp_path: Path, kind: str) -> None:
+    rows = [{"note_id": f"n{n}", "text": f"Fiebre {n} Juan.", "k": n} for n in range(30)]
+    path = tmp_path / f"notes.{kind}"
+    whole, chance, refused = write_notes(path, rows).read_bytes(), Random(kind), 0
+    for _ in range(100):
+        data = bytearray(whole)
+        for _ in range(chance.randint(1, 6)):
+            at = chance.randrange(len(data))
+            data[at : at + chance.choice((0, 1, 1, 20))] = chance.randbytes(chance.choice((0, 1, 1, 8)))
+        path.write_bytes(data)
+        try:
+            list(texts(path, Wanted(keep=("k",))))
+        except ClinnerError as error:
+            refused += 1
+            assert "Juan" not in str(error)
+    assert refused > 50
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
