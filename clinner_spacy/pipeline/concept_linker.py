@@ -218,7 +218,7 @@ class ConceptLinker(Pipe):
         found |= zip(new, self.linker(new, self.k), strict=True)
         if len(known) + len(new) > CACHED:
             known = self._cache = Remembered()
-        known.update((mention, found[mention]) for mention in new)
+        known.update((mention, found[mention]) for mention in new[:CACHED])
         return found
 
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[Linked]) -> None:

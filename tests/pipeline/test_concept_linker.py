@@ -17,6 +17,7 @@ from spacy.util import load_model_from_config
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.linking.index import Index, build_index
 from clinner_spacy.linking.learn import learn_ranking
+from clinner_spacy.linking.linker import Mention
 from clinner_spacy.linking.source import Source
 from clinner_spacy.linking.store import save_source
 from clinner_spacy.linking.terminology import Term, Terminology, read_terminology
@@ -198,6 +199,8 @@ def test_what_is_remembered_is_bounded(nlp: Language, monkeypatch: pytest.Monkey
     for n in range(10):
         pipe(with_spans(nlp, f"fiebre{n}", [(f"fiebre{n}", "SYMPTOM")]))
         assert 0 < len(pipe._cache) <= 3
+    pipe.candidates([Mention(f"tos{n}") for n in range(5)])
+    assert len(pipe._cache) == 3
 
 
 @pytest.mark.parametrize(
