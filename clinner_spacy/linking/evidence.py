@@ -141,7 +141,7 @@ def entries_of(index: Index, names: NDArray[np.int64], labels: Collection[int] |
     weight = np.maximum(index.counts[entry], 1) + PREFERRED * index.preferred[entry]
     code = index.code_of[entry]
     order = np.lexsort((-weight, code, name))
-    entry, name, code, weight = (array[order] for array in (entry, name, code, weight))
+    entry, name, code, weight = entry[order], name[order], code[order], weight[order]
     first = np.flatnonzero(np.append(True, (name[1:] != name[:-1]) | (code[1:] != code[:-1]))[: len(name)])
     total = np.bincount(name, weights=weight, minlength=len(names))
     sums = np.add.reduceat(weight, first) if len(first) else weight
