@@ -119,8 +119,9 @@ def info_command(index: Index) -> None:
     about["labels"] = ", ".join(sorted(filter(None, source.index.labels.texts()))[:20])
     about["ranking"] = "learned" if source.ranker is not None else "by likeness"
     if source.meanings is not None:
-        width, pooling = source.meanings.vectors.matrix.shape[1], source.meanings.encoder.pooling
-        about["encoder"] = f"{width} numbers a name, {pooling}"
+        width, encoder = source.meanings.vectors.matrix.shape[1], source.meanings.encoder
+        at = f" at {encoder.revision}" if encoder.revision else ""
+        about["encoder"] = f"{encoder.name}{at}, {encoder.pooling}, {width} numbers a name"
     about["size"] = f"{sum(file.stat().st_size for file in index.iterdir()) / 1e6:.1f} MB"
     for key, value in about.items():
         if value not in (None, ""):

@@ -130,12 +130,20 @@ def _alike(
 
 
 def entries_of(index: Index, names: NDArray[np.int64], labels: Collection[int] | None) -> Entries:
-    """What names stand for. labels: places of those that count, None for all; an entry without a label always does."""
+    """What names stand for, each code of a name once, by the term that most chose. labels: places of those that count,
+    None for all; an entry without a label always does."""
     counts = index.entries[names + 1] - index.entries[names]
     entry = ragged_range(index.entries[names], counts)
     name = np.repeat(np.arange(len(names)), counts)
+    if labels is not None:
+        kept = np.isin(index.label_of[entry], list(labels))
+        entry, name = entry[kept], name[kept]
     weight = np.maximum(index.counts[entry], 1) + PREFERRED * index.preferred[entry]
+    code = index.code_of[entry]
+    order = np.lexsort((-weight, code, name))
+    entry, name, code, weight = entry[order], name[order], code[order], weight[order]
+    first = np.flatnonzero(np.append(True, (name[1:] != name[:-1]) | (code[1:] != code[:-1]))[: len(name)])
     total = np.bincount(name, weights=weight, minlength=len(names))
-    share = (weight / total[name]).astype(np.float32)
-    kept = slice(None) if labels is None else np.isin(index.label_of[entry], list(labels))
-    return Entries(entry[kept], name[kept], index.code_of[entry][kept], share[kept])
+    sums = np.add.reduceat(weight, first) if len(first) else weight
+    share = (sums / total[name[first]]).astype(np.float32)
+    return Entries(entry[first], name[first], code[first], share)

@@ -18,9 +18,10 @@ from clinner_spacy.linking.vectors import Meanings, TextEncoder, Vectors
 
 
 def meanings_to_bytes(meanings: Meanings, index: Index) -> tuple[bytes, bytes]:
-    """The vectors, with the fingerprints of the index and of the encoder, and the encoder with its pooling."""
+    """The vectors, with the fingerprints of the index and of the encoder, and the encoder with its pooling and name."""
     held = meanings.encoder
-    state = {"pooling": held.pooling, "encoder": encoder_to_bytes(held.shim.encoder_called("of the index"))}
+    state: dict[str, Any] = {"pooling": held.pooling, "name": held.name, "revision": held.revision}
+    state |= {"encoder": encoder_to_bytes(held.shim.encoder_called("of the index"))}
     encoder = srsly.msgpack_dumps(state)
     content = bytes.fromhex(index.about["content"])
     marks = {"content": content, "encoder": hashlib.sha256(encoder).digest()}
@@ -41,7 +42,7 @@ def meanings_of(arrays: Mapping[str, NDArray[Any]], encoder: bytes, index: Index
             )
         vectors = Vectors(arrays["matrix"], arrays["graph"])
         state = srsly.msgpack_loads(encoder)
-        held = TextEncoder(state["pooling"])
+        held = TextEncoder(state["pooling"], str(state["name"]), state["revision"])
         held.shim.fill(encoder_from_bytes(bytes(state["encoder"])))
         if vectors.matrix.shape != (index.n_names, held.shim.encoder_called(source).width):
             raise ValueError("sizes differ")

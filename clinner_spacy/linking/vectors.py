@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -45,10 +46,12 @@ class Vectors(NamedTuple):
 
 @dataclass
 class TextEncoder:
-    """An encoder of whole texts. pooling: which vector a text has. shim: holds the encoder, on a device and in a
-    precision."""
+    """An encoder of whole texts. pooling: which vector a text has. name, revision: where it was published, of a folder
+    the last part. shim: holds the encoder, on a device and in a precision."""
 
     pooling: Pooling
+    name: str = ""
+    revision: str | None = None
     shim: EncoderShim = field(default_factory=lambda: EncoderShim(EncoderSettings()))
 
     def __post_init__(self) -> None:
@@ -84,7 +87,7 @@ class TextEncoder:
 
 def load_text_encoder(name: str, pooling: Pooling, revision: str | None = None) -> TextEncoder:
     """A published encoder by directory or name on the hub. Raises ClinnerError if it cannot be had."""
-    encoder = TextEncoder(pooling)
+    encoder = TextEncoder(pooling, Path(name).name if Path(name).exists() else name, revision)
     encoder.shim.fill(read_encoder(fetch_encoder(name, revision, False)))
     return encoder
 

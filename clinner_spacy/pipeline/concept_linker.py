@@ -32,6 +32,7 @@ from clinner_spacy.linking.terminology import read_abbreviations
 from clinner_spacy.linking.write import best_code, mentions_in, write_codes
 from clinner_spacy.ner.threshold import checked_number
 from clinner_spacy.pipeline.saved import MAX_WORDS, by_words
+from clinner_spacy.pipeline.words import KeepsWords
 from clinner_spacy.scoring.linking import SCORE_WEIGHTS
 
 #: Distinct mentions whose candidates are kept in memory; beyond, they are forgotten and collected anew.
@@ -92,7 +93,7 @@ class Linked(NamedTuple):
     ents: list[list[Candidate]]
 
 
-class ConceptLinker(Pipe):
+class ConceptLinker(KeepsWords, Pipe):
     """Give each span of ``doc.spans[spans_key]`` and each entity the code of the concept it is.
 
     Written are ``span.kb_id_``, the best code, or "" where no score reaches the threshold; and in the group's ``attrs``
@@ -201,6 +202,7 @@ class ConceptLinker(Pipe):
     def predict(self, docs: Iterable[Doc]) -> list[Linked]:
         """Candidates of the spans of each document, without touching it."""
         docs = list(docs)
+        self._remember(docs)
         mentions = [
             (mentions_in(doc.spans.get(self.spans_key, ())), [Mention(ent.text, ent.label_) for ent in doc.ents])
             for doc in docs
@@ -218,7 +220,7 @@ class ConceptLinker(Pipe):
         found |= zip(new, self.linker(new, self.k), strict=True)
         if len(known) + len(new) > CACHED:
             known = self._cache = Remembered()
-        known.update((mention, found[mention]) for mention in new)
+        known.update((mention, found[mention]) for mention in new[:CACHED])
         return found
 
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[Linked]) -> None:
@@ -242,7 +244,9 @@ class ConceptLinker(Pipe):
     # Saving and loading
 
     def to_disk(self, path: str | Path, *, exclude: Sequence[str] = ()) -> None:
-        """Write the index, its ranking and the abbreviations into ``path``; nothing of the mentions that were read."""
+        """Write the index, its ranking, its vectors and the abbreviations into ``path``; nothing of the mentions that
+        were read. Warns if texts were read outside a memory zone: then spaCy writes their words beside."""
+        self._warn_of_words()
         self.load()
         assert self.source is not None
         path = Path(path)
@@ -262,7 +266,8 @@ class ConceptLinker(Pipe):
         return self
 
     def to_bytes(self, *, exclude: Sequence[str] = ()) -> bytes:
-        """What :meth:`to_disk` writes, as one message."""
+        """What :meth:`to_disk` writes, as one message. Warns as it does."""
+        self._warn_of_words()
         self.load()
         assert self.source is not None
         index = self.source.index

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -18,11 +17,12 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 from clinner_spacy.checkpoints.pipeline_dir import read_bytes, read_cfg
 from clinner_spacy.checkpoints.published import rebuild
 from clinner_spacy.encoders.settings import DEFAULTS
-from clinner_spacy.errors import ClinnerError, WordsWarning
+from clinner_spacy.errors import ClinnerError
 from clinner_spacy.files import replacing
 from clinner_spacy.first_use import first_use
 from clinner_spacy.models.weights import model_from_bytes, model_to_bytes
 from clinner_spacy.ner.threshold import checked_number
+from clinner_spacy.pipeline.words import KeepsWords
 
 #: Words that the model is given at a time; spaCy's batches count documents, however long they are.
 MAX_WORDS = 50_000
@@ -31,7 +31,7 @@ MAX_WORDS = 50_000
 FIXED = ("base_model", "task", "labels", "types", "words")
 
 
-class SavedPipe(TrainablePipe):
+class SavedPipe(KeepsWords, TrainablePipe):
     """A component whose model is that of its config, of a checkpoint or of a saved pipeline.
 
     Saved are ``model.safetensors`` and ``cfg``: what the component knows of its labels and weights, its settings and
@@ -59,7 +59,6 @@ class SavedPipe(TrainablePipe):
         self.threshold = threshold
         self.configured = self._fixed() | {"threshold": threshold}
         self.meta: dict[str, Any] = {}  # of the pipeline; the factory sets it
-        self.keeps_words = False  # whether texts were read whose words are now in the vocabulary
 
     @property
     def threshold(self) -> Any:
@@ -99,11 +98,6 @@ class SavedPipe(TrainablePipe):
         for batch in by_words(docs, MAX_WORDS):
             self._remember(batch)
             yield batch
-
-    def _remember(self, docs: Iterable[Doc]) -> None:
-        """Outside a memory zone, the vocabulary keeps the words of what is read."""
-        if not self.keeps_words and not self.vocab.in_memory_zone:  # type: ignore[attr-defined]  # not in its stub
-            self.keeps_words = any(map(len, docs))
 
     def update(
         self,
@@ -170,15 +164,6 @@ class SavedPipe(TrainablePipe):
         except Exception as error:  # what is in the message may break anything
             raise ClinnerError(f"{source} is damaged ({type(error).__name__}); serialize it again.") from error
         return self._restore(cfg, weights, source)
-
-    def _warn_of_words(self) -> None:
-        if self.keeps_words:
-            warnings.warn(
-                "This pipeline has read texts, and spaCy saves every word that it read with the vocabulary, names of "
-                "patients too; run `multiclin forget` on what is saved, or read in a memory zone (docs/privacy.md).",
-                WordsWarning,
-                stacklevel=3,
-            )
 
     def _state(self) -> dict[str, Any]:
         return self.cfg | {

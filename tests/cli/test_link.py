@@ -157,7 +157,7 @@ def test_an_encoder(table: Path, tmp_path: Path) -> None:
     shutil.rmtree(encoder)  # the index has its own copy
     assert "Nódulo pulmonar" in link("query", tmp_path / "index", "nódulo de pulmón").output
     lines = dict(line.split(maxsplit=1) for line in link("info", tmp_path / "index").output.splitlines())
-    assert lines["encoder"] == "16 numbers a name, cls"
+    assert lines["encoder"] == "encoder, cls, 16 numbers a name"
     nlp = spacy.blank("es")
     nlp.add_pipe("concept_linker", config={"index": str(tmp_path / "index")})
     doc = nlp.make_doc("nódulo de pulmón")

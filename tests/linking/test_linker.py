@@ -51,6 +51,13 @@ def test_two_codes_for_one_term(index: Index) -> None:
     assert [tuple(c) for c in Linker(equal)([Mention("tos")], 3)[0]] == [("X", "tos", 1.0), ("Y", "tos", 1.0)]
 
 
+def test_spellings_of_one_name_speak_together() -> None:
+    mentions = [Term("A", text, times=2) for text in ("Tos", "tos", "TOS")] + [Term("B", "tos", times=4)]
+    linker = Linker(build_index(Terminology([]), lang="es", mentions=mentions))
+    (found,) = linker([Mention("tos")], 3)
+    assert [tuple(c) for c in found] == [("A", "Tos", 1.0), ("B", "tos", pytest.approx(4 / 6))]
+
+
 def test_labels(index: Index) -> None:
     linker = Linker(index, labels={"DISEASE": ["disorder"]})
     assert best(linker, "fiebre", "SYMPTOM") == Candidate("D3", "Fiebre", 1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,9 +15,10 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span, SpanGroup
 from spacy.util import load_model_from_config
 
-from clinner_spacy.errors import ClinnerError
+from clinner_spacy.errors import ClinnerError, WordsWarning
 from clinner_spacy.linking.index import Index, build_index
 from clinner_spacy.linking.learn import learn_ranking
+from clinner_spacy.linking.linker import Mention
 from clinner_spacy.linking.source import Source
 from clinner_spacy.linking.store import save_source
 from clinner_spacy.linking.terminology import Term, Terminology, read_terminology
@@ -192,12 +194,31 @@ def test_no_mention_is_saved(nlp: Language, tmp_path: Path) -> None:
     assert b"Zyxwvut" not in pickle.dumps(pipe)
 
 
+def test_a_warning_that_the_vocabulary_keeps_words(nlp: Language, tmp_path: Path) -> None:
+    nlp("Zyxwvut")
+    with pytest.warns(WordsWarning):
+        nlp.to_disk(tmp_path / "saved")
+    with pytest.warns(WordsWarning):
+        nlp.to_bytes()
+
+
+def test_what_is_read_in_a_memory_zone_gives_no_warning(nlp: Language, tmp_path: Path) -> None:
+    with nlp.memory_zone():
+        nlp("Zyxwvut")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", WordsWarning)
+        nlp.to_disk(tmp_path / "saved")
+    assert b"Zyxwvut" not in (tmp_path / "saved" / "vocab" / "strings.json").read_bytes()
+
+
 def test_what_is_remembered_is_bounded(nlp: Language, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(concept_linker, "CACHED", 3)
     pipe = nlp.get_pipe("concept_linker")
     for n in range(10):
         pipe(with_spans(nlp, f"fiebre{n}", [(f"fiebre{n}", "SYMPTOM")]))
         assert 0 < len(pipe._cache) <= 3
+    pipe.candidates([Mention(f"tos{n}") for n in range(5)])
+    assert len(pipe._cache) == 3
 
 
 @pytest.mark.parametrize(
