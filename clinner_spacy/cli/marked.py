@@ -102,7 +102,12 @@ def concept(found: Found) -> str:
 
 def shown(text: str) -> str:
     """A text as HTML in which every character can be seen, and none turns what follows."""
-    return HIDDEN.sub(_by_number, escape(text).translate(PICTURES))
+    return HIDDEN.sub(_by_number, in_attribute(text))
+
+
+def in_attribute(text: str) -> str:
+    """A text as the value of an attribute, which can hold no elements."""
+    return escape(text).translate(PICTURES)
 
 
 def _by_number(match: re.Match[str]) -> str:
@@ -114,7 +119,7 @@ def _tag(mark: Mark, inside: Sequence[Mark], class_of: Mapping[str, int], prefix
     flags = {"hollow": attributes, "negated": "negated" in attributes, "again": mark.again}
     classes = " ".join([f"m{class_of[mark.found.label]}", *(name for name, is_so in flags.items() if is_so)])
     place = "" if mark.again else f' id="{prefix}-{mark.number}"'
-    title = escape("\n".join(_title(outer.found) for outer in inside)).translate(PICTURES)
+    title = in_attribute("\n".join(_title(outer.found) for outer in inside))
     return f'<mark class="{classes}"{place} title="{title}" style="--n:{mark.row}">'
 
 

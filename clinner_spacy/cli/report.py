@@ -6,10 +6,10 @@ from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from clinner_spacy.cli.marked import shown
 from clinner_spacy.cli.report_chart import draw_chart
 from clinner_spacy.cli.report_parts import index_part, kinds_part, listed_part, scores_part, side_by_side_part
 from clinner_spacy.cli.report_style import FOOT, HEAD
-from clinner_spacy.cli.report_text import shown
 from clinner_spacy.corpora.text import document_name, read_text
 from clinner_spacy.corpora.tsv import read_tsv
 from clinner_spacy.errors import ClinnerError

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from clinner_spacy.cli.report_text import Mark, marked_lines, shown
+from clinner_spacy.cli.marked import shown
+from clinner_spacy.cli.report_text import Mark, marked_lines
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.scoring.analysis import Analysis, LabelScores, Score
 from clinner_spacy.scoring.errors import KINDS, SpanError

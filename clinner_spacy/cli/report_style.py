@@ -33,6 +33,8 @@ mark[data-label]::before { content: attr(data-label) " "; font-size: .65em; lett
   unicode-bidi: plaintext; }
 .sides > b { font-size: .8rem; color: var(--dim); }
 .sides > :nth-child(even) { padding-left: .8rem; border-left: 1px solid var(--line); }
+.hidden-character { unicode-bidi: isolate; }
+.hidden-character::before { content: attr(data-code); padding: 0 .2em; border: 1px dashed var(--dim); font-size: .6em; }
 @media print { mark, dt span { print-color-adjust: exact; } }
 </style>
 </head>

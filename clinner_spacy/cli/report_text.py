@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from html import escape
 from itertools import pairwise
 from typing import NamedTuple
 
+from clinner_spacy.cli.marked import in_attribute, shown
 from clinner_spacy.scoring.errors import KINDS
 
 LINE_END = re.compile(r"\r\n|\r|\n")
-
-#: Control characters have no place in HTML; Unicode has pictures of them. Those that turn text round are only told.
-SHOWN = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\r\n"} | {0x7F: 0x2421}
-SHOWN |= dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)], 0xFFFD)
 
 
 class Mark(NamedTuple):
@@ -24,11 +20,6 @@ class Mark(NamedTuple):
     end: int
     label: str
     kind: str
-
-
-def shown(text: object) -> str:
-    """Text as HTML, characters that a browser would obey made visible."""
-    return escape(str(text)).translate(SHOWN)
 
 
 def marked_lines(text: str, marks: Sequence[Mark]) -> Iterator[str]:
@@ -61,7 +52,7 @@ def _line(text: str, begin: int, end: int, marks: Sequence[Mark]) -> str:
 def _segment(words: str, start: int, marks: Sequence[Mark]) -> str:
     """A segment under the same marks: in the colour of the worst, with the labels of those that begin here."""
     worst = min((mark.kind for mark in marks), key=[*KINDS, "right"].index)
-    title = shown("; ".join(f"{mark.label}: {mark.kind}" for mark in marks))
+    title = in_attribute("; ".join(f"{mark.label}: {mark.kind}" for mark in marks))
     labels = " ".join(mark.label for mark in marks if mark.start == start)
-    label = f' data-label="{shown(labels)}"' if labels else ""
+    label = f' data-label="{in_attribute(labels)}"' if labels else ""
     return f'<mark class="{worst}" title="{title}"{label}>{words}</mark>'

@@ -220,4 +220,5 @@ def test_the_text_stays_as_it_is_and_marks_are_where_they_should(marks: list[Mar
 
 def test_characters_that_a_browser_would_obey_are_shown() -> None:
     (line,) = marked_lines("a\u202eb\x00\u2066", [])
-    assert line == "a\ufffdb\u2400\ufffd"
+    hidden = '<span class="hidden-character" data-code="U+{0:04X}">{1}</span>'
+    assert line == f"a{hidden.format(0x202E, chr(0x202E))}b\u2400{hidden.format(0x2066, chr(0x2066))}"
