@@ -15,10 +15,17 @@ from clinner_spacy.errors import ClinnerError
 
 #: The pipeline that ships inside the package.
 EMBEDDED = Path(__file__).parent / "embedded"
+#: What a checkpoint or model is called that is that pipeline.
+EMBEDDED_NAME = "embedded"
 #: The service's page; what ``multiclin render`` writes looks the same.
 PAGE = Path(__file__).parent / "service" / "page"
 #: What neither the name of a document nor a label may hold, since files of lines and tabs are made of them.
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def path_of(checkpoint: str) -> Path:
+    """Where a checkpoint lies if it is here: the embedded one in the package, any other where its name says."""
+    return EMBEDDED if checkpoint == EMBEDDED_NAME else Path(checkpoint)
 
 
 @contextmanager

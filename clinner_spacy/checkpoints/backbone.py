@@ -10,6 +10,7 @@ from typing import Any
 import srsly
 
 from clinner_spacy.checkpoints.relations import read_weights
+from clinner_spacy.encoders.config_size import check_counts
 from clinner_spacy.encoders.torch_files import check_finite
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.ner.chain import CRF
@@ -98,6 +99,7 @@ class Checkpoint:
         fields = {key: value for key, value in self.config.items() if key not in NOT_THE_ENCODERS}
         kind = self.kind(prefix)
         try:
+            check_counts(fields)
             config = plain(AutoConfig.for_model(kind, **fields))
         except Exception as error:  # what is in the file may break anything
             raise ClinnerError(

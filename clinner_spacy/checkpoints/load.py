@@ -20,7 +20,7 @@ from clinner_spacy.checkpoints.token_classification import load_token_classifica
 from clinner_spacy.encoders.hub import VOCABULARIES, VOCABULARY_PARTS, WEIGHTS, Repository, fetch_encoder, repository_id
 from clinner_spacy.encoders.settings import DEFAULTS, EncoderSettings
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.files import EMBEDDED
+from clinner_spacy.files import path_of
 
 STATE_SUFFIXES = (".pt", ".pth", ".bin")
 
@@ -62,7 +62,7 @@ def load_checkpoint(
 
 def load_one(request: Request) -> Loaded:
     """Read one checkpoint, wherever it is; see :func:`load_checkpoint`."""
-    path = EMBEDDED if request.name == "embedded" else Path(request.name)
+    path = path_of(request.name)
     if is_pipeline_dir(path):
         request.refuse("base_model", "revision", "labels", "words", because="is a saved pipeline")
         return load_pipeline_dir(path, request.task, request.settings)
@@ -137,7 +137,7 @@ def known_tasks(
     """The tasks of the embedded model or of a saved pipeline; nothing where weights would have to be read to know."""
     if checkpoint is not None and not isinstance(checkpoint, str):
         return {}
-    path = EMBEDDED if checkpoint == "embedded" else Path(checkpoint or "")
+    path = path_of(checkpoint or "")
     return saved_tasks(path, task) if checkpoint and is_pipeline_dir(path) else {}
 
 

@@ -20,7 +20,7 @@ from clinner_spacy.errors import ClinnerError
 #: Modules of this folder that each define one command.
 COMMANDS = (
     *("predict", "render", "serve", "info", "export", "convert"),
-    *("train", "evaluate", "calibrate", "tune", "forget"),
+    *("train", "evaluate", "calibrate", "tune", "link", "forget"),
 )
 
 

@@ -30,6 +30,7 @@ def render_command(
     label: options.Label = None,
     threshold: options.Threshold = None,
     assertion: options.Assertion = False,
+    link: options.Link = None,
     encoding: options.Encoding = "utf-8",
     overwrite: options.Overwrite = False,
 ) -> None:
@@ -65,6 +66,7 @@ def render_command(
         label=label,
         threshold=threshold,
         assertion=assertion,
+        link=link,
     )
     labels = labels_of(nlp, task)
     with closing(annotate_texts(texts, nlp, labels)) as annotated:

@@ -28,6 +28,7 @@ def serve_command(
     device: options.Device = None,
     threshold: options.Threshold = None,
     assertion: options.Assertion = False,
+    link: options.Link = None,
     host: Annotated[str, typer.Option(help="Where to listen; other machines reach only what is not loopback.")] = (
         "127.0.0.1"
     ),
@@ -48,7 +49,7 @@ def serve_command(
         from clinner_spacy.service.app import build_app
     except ImportError as error:
         raise ClinnerError("serve needs FastAPI and uvicorn; pip install 'clinner-spacy[serve]'.") from error
-    given = {"lang": lang, "device": device, "threshold": threshold, "assertion": assertion}
+    given = {"lang": lang, "device": device, "threshold": threshold, "assertion": assertion, "link": link}
     own = {key: value for key, value in given.items() if value not in (None, False)}
     if config is not None and (own or model != options.DEFAULT_MODELS):
         raise ClinnerError("--config says which pipelines there are; leave the options of one out.")

@@ -1,9 +1,9 @@
 """brat standoff: ``x.txt`` with ``x.ann`` beside it. https://brat.nlplab.org/standoff.html
 
 Read: mentions (``T``, discontinuous ones too), annotators' notes (``#``), binary relations (``R``), and of attributes
-(``A``) those that say whether a mention is negated, uncertain, of the family, historical or hypothetical. An event
-(``E``) is known only as another name of its trigger; events, other attributes, normalizations and equivalences are
-counted as not read.
+(``A``) those that say whether a mention is negated, uncertain, of the family, historical or hypothetical; codes of
+concepts, from normalizations (``N``) or notes, where asked for. An event (``E``) is known only as another name of its
+trigger; events, other attributes, other normalizations and equivalences are counted as not read.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ from clinner_spacy.corpora.text import document_name, read_text
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.files import CONTROL, find_files, making_folder
 
-KINDS = {"E": "events", "A": "attributes", "M": "attributes", "N": "normalizations", "*": "equivalences"}
+#: Where the code of a mention's concept stands: in a normalization, behind the colon, or as the first line of its note.
+Codes = Literal["normalizations", "notes"] | None
+
+KINDS = {"E": "events", "A": "attributes", "M": "attributes", "*": "equivalences"}
 
 
 def read_brat(
@@ -32,6 +35,7 @@ def read_brat(
     only: Collection[str] | None = None,
     task: str | None = None,
     relations: Literal["corpus", "document"] = "corpus",
+    codes: Codes = None,
     report: Report | None = None,
 ) -> Iterator[Document]:
     """Documents of a folder and those below it, by name (the path below ``path``, without suffix).
@@ -39,7 +43,8 @@ def read_brat(
     ``labels`` renames (source name -> ours), ``only`` chooses among our names. Each label becomes a task of its own, in
     lower case, so that mentions of different labels may overlap; ``task`` puts them all into one. A text without
     ``.ann`` comes without tasks. ``relations`` says what an ``.ann`` without an ``R`` line means: "corpus", that it has
-    no relations if others of the folder have, "document", that nobody looked for relations there. Raises ClinnerError
+    no relations if others of the folder have, "document", that nobody looked for relations there. ``codes`` says where
+    codes of concepts stand; None: nowhere. Raises ClinnerError
     for a folder without ``.txt`` or ``.ann``, an ``.ann`` without its text, a line that cannot be read (with its
     number), an offset outside the text, an unknown label and a file that is not UTF-8.
     """
@@ -59,7 +64,9 @@ def read_brat(
         raise ClinnerError(f"{alone[0]} has no {alone[0].stem}.txt beside it.")
     if relations not in ("corpus", "document"):
         raise ClinnerError(f'relations={relations!r} is unknown; use "corpus" or "document".')
-    documents = [_read(text, folder, report) for text in texts]
+    if codes not in (None, "normalizations", "notes"):
+        raise ClinnerError(f'codes={codes!r} is unknown; use "normalizations" or "notes", or leave it out.')
+    documents = [_read(text, folder, codes, report) for text in texts]
     if relations == "document" or not any(document.relations for document in documents):
         for document in documents:
             document.relations = document.relations or None
@@ -77,6 +84,7 @@ class _Lines:
     triggers: dict[str, str] = field(default_factory=dict)
     relations: list[Relation] = field(default_factory=list)
     attributes: list[tuple[str, str]] = field(default_factory=list)
+    normalizations: list[tuple[str, str]] = field(default_factory=list)
 
 
 def _share_attributes(documents: Sequence[Document]) -> None:
@@ -87,7 +95,7 @@ def _share_attributes(documents: Sequence[Document]) -> None:
         document.attributes = tuple(name for name in ATTRIBUTES if name in found)
 
 
-def _read(source: Path, folder: Path, report: Report) -> Document:
+def _read(source: Path, folder: Path, codes: Codes, report: Report) -> Document:
     document = Document(document_name(source.relative_to(folder)), read_text(source))
     path = source.with_suffix(".ann")
     if not path.exists():
@@ -113,12 +121,29 @@ def _read(source: Path, folder: Path, report: Report) -> Document:
             report.not_read["attributes"] += 1
         else:
             lines.mentions[mention.id] = replace(mention, attributes=mention.attributes | {name})
+    _set_codes(lines, codes, report)
+    document.coded = codes is not None
     document.mentions[NO_TASK] = list(lines.mentions.values())
     document.relations = [
         replace(r, head=lines.triggers.get(r.head, r.head), tail=lines.triggers.get(r.tail, r.tail))
         for r in lines.relations
     ]
     return document
+
+
+def _set_codes(lines: _Lines, codes: Codes, report: Report) -> None:
+    """Give each mention the code of its first normalization, or the first line of its note, which then goes there."""
+    if codes == "notes":
+        for name, mention in lines.mentions.items():
+            code, _, note = mention.note.partition("\n")
+            lines.mentions[name] = replace(mention, code=code.strip(), note=note)
+    for target, code in lines.normalizations:
+        name = lines.triggers.get(target, target)
+        target_mention = lines.mentions.get(name)
+        if codes == "normalizations" and target_mention is not None and not target_mention.code:
+            lines.mentions[name] = replace(target_mention, code=code)
+        else:
+            report.not_read["normalizations"] += 1
 
 
 def _read_line(line: str, text: str, lines: _Lines, report: Report) -> None:
@@ -146,6 +171,9 @@ def _read_line(line: str, text: str, lines: _Lines, report: Report) -> None:
     elif name[0] in "AM" and len(body.split()) == 2 and body.split()[0].lower() in ATTRIBUTES:
         attribute, target = body.split()
         lines.attributes.append((attribute.lower(), target))
+    elif name[0] == "N":
+        _, target, entry = body.split(" ", 2)
+        lines.normalizations.append((target, entry.partition(":")[2].strip() or entry.strip()))
     else:
         report.not_read[KINDS[name[0]]] += 1
         if name[0] == "E":
@@ -172,7 +200,7 @@ def write_brat(folder: Path | str, documents: Iterable[Document]) -> int:
     meant: dict[str, str] = {}  # brat's spelling -> the label
     with making_folder(folder) as building:
         for document in documents:
-            _check_labels(document, meant)
+            check_labels(_labels_in(document), meant)
             _write(building, document)
             count += 1
     return count
@@ -207,6 +235,8 @@ def _standoff(document: Document) -> str:
         for note in filter(None, mention.note.split("\n")):
             notes += 1
             lines.append(f"#{notes}\tAnnotatorNotes {id}\t{_one_line(note)}")
+    coded = [(mention.code, id) for mention, id in zip(mentions, ids, strict=True) if mention.code]
+    lines += [f"N{number}\tReference {id} code:{_one_line(code)}\t" for number, (code, id) in enumerate(coded, 1)]
     said = [(name, id) for mention, id in zip(mentions, ids, strict=True) for name in sorted(mention.attributes)]
     lines += [f"A{number}\t{name.capitalize()} {id}" for number, (name, id) in enumerate(said, 1)]
     for number, relation in enumerate(document.relations or (), 1):
@@ -215,10 +245,17 @@ def _standoff(document: Document) -> str:
     return "".join(line + "\n" for line in lines)
 
 
-def _check_labels(document: Document, meant: dict[str, str]) -> None:
-    """Raise ClinnerError for a label that brat would spell as one before; those of this document are added."""
+def _labels_in(document: Document) -> list[str]:
     mentions = [mention.label for group in document.mentions.values() for mention in group]
-    for label in (*mentions, *(relation.label for relation in document.relations or ())):
+    return [*mentions, *(relation.label for relation in document.relations or ())]
+
+
+def check_labels(labels: Iterable[str], meant: dict[str, str]) -> None:
+    """Raise ClinnerError for a label that brat cannot hold, or would spell as another before it.
+
+    meant: brat's spelling -> the label, of those before; these are added.
+    """
+    for label in labels:
         other = meant.setdefault(_label(label), label)
         if other != label:
             raise ClinnerError(f"Labels {other!r} and {label!r} are both {_label(label)} in brat; rename one.")

@@ -31,7 +31,7 @@ class Mention:
 
     ``fragments`` are (start, end) character offsets, 0-based, end exclusive, in text order. ``id`` is the source's own
     (brat's ``T1``), ``note`` what annotators wrote beside it, ``attributes`` what it is of
-    :data:`~clinner_spacy.assertion.categories.ATTRIBUTES`, as negated.
+    :data:`~clinner_spacy.assertion.categories.ATTRIBUTES`, as negated, ``code`` that of its concept.
     """
 
     label: str
@@ -39,6 +39,7 @@ class Mention:
     id: str = ""
     note: str = ""
     attributes: frozenset[str] = frozenset()
+    code: str = ""
 
     @property
     def start(self) -> int:
@@ -62,7 +63,8 @@ class Relation:
 class Document:
     """A text, its mentions by task and the relations between them; None where nobody looked for relations.
 
-    attributes: those that its mentions were annotated for, so that a mention without one has it not.
+    attributes: those that its mentions were annotated for, so that a mention without one has it not. coded: whether
+    its mentions were annotated with codes of concepts.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Document:
     mentions: dict[str, list[Mention]] = field(default_factory=dict)
     relations: list[Relation] | None = None
     attributes: tuple[str, ...] = ()
+    coded: bool = False
 
 
 @dataclass
@@ -130,7 +133,8 @@ def to_doc(document: Document, nlp: Language, *, report: Report | None = None, s
     Overlapping mentions stay, and so does the group of a task with none. A mention that does not begin and end with a
     word is moved to the words it touches (white space at its edges is let go); a discontinuous one becomes the span
     from its first to its last fragment, since a span is what spaCy can hold. Notes go to ``attrs["notes"]`` of the
-    group, attributes to ``attrs["negated"]`` and its like, 1.0 or 0.0 a span. Where relations were looked for, all
+    group, attributes to ``attrs["negated"]`` and its like, 1.0 or 0.0 a span, codes to ``attrs["codes"]`` and
+    ``span.kb_id_``, "" for a mention without one. Where relations were looked for, all
     mentions also stand in ``doc.spans[spans_key]`` and ``doc._.relations`` points there by index. ``report`` counts
     what changed. Raises ClinnerError for an offset outside the text and for a task named as ``spans_key``, the group
     where components write.
@@ -164,6 +168,8 @@ def to_doc(document: Document, nlp: Language, *, report: Report | None = None, s
                 kept.append(mention)
             index_of[mention.id] = seen[key]
         attrs: dict[str, Any] = {name: [float(name in m.attributes) for m in kept] for name in document.attributes}
+        if document.coded:
+            attrs["codes"] = [mention.code for mention in kept]
         if any(mention.note for mention in kept):
             attrs["notes"] = [mention.note for mention in kept]
         doc.spans[task] = SpanGroup(doc, name=task, spans=everything[begin:], attrs=attrs)
@@ -200,7 +206,7 @@ def _span(
         return None
     report.discontinuous += len(mention.fragments) > 1
     report.misaligned += (starts[first], ends[last - 1]) != (mention.start, mention.end)
-    return Span(doc, first, last, label=mention.label)
+    return Span(doc, first, last, label=mention.label, kb_id=mention.code)
 
 
 def _count_overlapping(spans: Sequence[Span]) -> int:
@@ -227,9 +233,11 @@ def from_doc(doc: Doc, keys: str | Iterable[str] = "sc") -> Document:
             said = attributes_of(group)
             there = {*group.attrs, *document.attributes}
             document.attributes = tuple(name for name in ATTRIBUTES if name in there)
+            codes = group.attrs.get("codes") or [""] * len(group)
+            document.coded |= "codes" in group.attrs
             document.mentions[key] = [
-                Mention(span.label_, ((span.start_char, span.end_char),), note=note, attributes=attributes)
-                for span, note, attributes in zip(group, notes, said, strict=True)
+                Mention(span.label_, ((span.start_char, span.end_char),), note=note, attributes=attributes, code=code)
+                for span, note, attributes, code in zip(group, notes, said, codes, strict=True)
             ]
     if len(document.mentions) == 1 and Doc.has_extension("relations") and doc._.relations is not None:
         (key,) = document.mentions

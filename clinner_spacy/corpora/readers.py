@@ -16,7 +16,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from clinner_spacy.corpora.brat import read_brat
+from clinner_spacy.corpora.brat import Codes, read_brat
 from clinner_spacy.corpora.conll import read_conll
 from clinner_spacy.corpora.docbin import read_docs
 from clinner_spacy.corpora.document import Document, Report, to_doc
@@ -50,6 +50,7 @@ def create_brat_reader(
     only: list[str] | None = None,
     task: str | None = None,
     relations: Literal["corpus", "document"] = "corpus",
+    codes: Codes = None,
     spans_key: str = "sc",
     limit: int = 0,
 ) -> Reader:
@@ -57,7 +58,7 @@ def create_brat_reader(
 
     spans_key: that of the component, where the spans stand that relations point to; no task may have its name.
     """
-    read = partial(read_brat, labels=labels, only=only, task=task, relations=relations)
+    read = partial(read_brat, labels=labels, only=only, task=task, relations=relations, codes=codes)
     return _reader(_each(paths, read), limit, spans_key)
 
 

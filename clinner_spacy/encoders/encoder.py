@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import srsly
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoModelForTokenClassification, AutoTokenizer
 from transformers.utils import logging
 
+from clinner_spacy.encoders.config_size import check_counts, check_size
 from clinner_spacy.encoders.hub import VOCABULARIES
 from clinner_spacy.encoders.pieces import PieceTokenizer, without_panics
 from clinner_spacy.encoders.torch_files import check_finite, check_numbers, check_sizes
@@ -32,9 +34,6 @@ ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 
 #: Top-level parts that are not read: what comes after the vectors of the words.
 UNUSED = ("pooler", "classifier")
-
-#: Layers of an encoder, at most; published ones have up to 48.
-MAX_LAYERS = 1000
 
 #: Without the first, transformers asks on standard input whether code that lies beside a model may run.
 SAFELY: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
@@ -90,6 +89,7 @@ class Encoder:
 def read_config(path: Path) -> Any:
     """The ``config.json`` of a model directory. Raises ClinnerError if it is missing or its architecture unknown."""
     try:
+        check_counts(srsly.read_json(path / "config.json"))
         return plain(AutoConfig.from_pretrained(path, **SAFELY))
     except Exception as error:  # what is in the file may break anything
         raise ClinnerError(
@@ -102,8 +102,6 @@ def plain(config: Any) -> Any:
     """A config without what names code, a folder of this machine or another precision than that of training."""
     if getattr(config, "quantization_config", None):
         raise ValueError("its weights are quantized")
-    if getattr(config, "num_hidden_layers", 1) not in range(1, MAX_LAYERS):  # a module is made of each
-        raise ValueError(f"it has {config.num_hidden_layers!r} layers")
     for field in CODE:
         if hasattr(config, field):
             delattr(config, field)
@@ -234,8 +232,11 @@ def _from_pretrained(factory: Any, path: Path, config: Any) -> Any:
     for file in sorted(path.glob("*.safetensors")):
         check_numbers(file)
     try:
+        check_size(factory, config, path)
         with _quiet():
             module, info = factory.from_pretrained(path, config=config, output_loading_info=True, **SAFELY)
+    except ClinnerError:
+        raise
     except Exception as error:  # each format of weights has errors of its own
         raise ClinnerError(f"The weights in {path} cannot be read ({brief(error)}); fetch them again.") from error
     missing = sorted(key for key in info["missing_keys"] if "pooler." not in key and "position_ids" not in key)

@@ -6,7 +6,7 @@ import pytest
 import spacy
 
 from clinner_spacy.corpora.brat import read_brat, write_brat
-from clinner_spacy.corpora.document import Document, Mention, Relation, Report, to_doc
+from clinner_spacy.corpora.document import Document, Mention, Relation, Report, from_doc, to_doc
 from clinner_spacy.errors import ClinnerError
 
 TEXT = "dolor abdominal\r\ny de espalda, con aspirina"
@@ -208,6 +208,34 @@ def test_attributes_come_back_through_a_doc_and_a_file(folder: Path, tmp_path: P
     assert a.attributes == b.attributes == ("negated", "uncertain")
     lines = (tmp_path / "out/sub/a.ann").read_text().splitlines()
     assert {line.split(" ")[0] for line in lines if line[0] == "A"} == {"A1\tNegated", "A2\tUncertain"}
+
+
+def test_codes_of_normalizations(folder: Path) -> None:
+    report = Report()
+    b, a = read_brat(folder, codes="normalizations", report=report)
+    assert [mention.code for mention in a.mentions["drug"]] == ["N02BA01"]
+    assert a.mentions["symptom"][1].code == "" and a.mentions["symptom"][1].note == "C0000737\nsecond note"
+    assert a.coded and b.coded and report.not_read["normalizations"] == 0
+    (folder / "sub" / "a.ann").write_text(ANN + "N2\tReference E1 UMLS:C01\t\nN3\tReference T3 ATC:X\t\n")
+    _, a = read_brat(folder, codes="normalizations", report=report)
+    assert [mention.code for mention in a.mentions["symptom"]] == ["", "C01"]
+    assert a.mentions["drug"][0].code == "N02BA01" and report.not_read["normalizations"] == 1
+
+
+def test_codes_of_notes_through_a_doc_and_a_file(folder: Path, tmp_path: Path) -> None:
+    nlp = spacy.blank("es")
+    report = Report()
+    documents = list(read_brat(folder, codes="notes", report=report))
+    assert report.not_read["normalizations"] == 1
+    assert documents[1].mentions["symptom"][1].note == "second note"
+    b, a = (to_doc(document, nlp) for document in documents)
+    assert a.spans["symptom"].attrs["codes"] == ["", "C0000737"] == [s.kb_id_ for s in a.spans["symptom"]]
+    assert b.spans["symptom"].attrs["codes"] == []
+    write_brat(tmp_path / "out", [from_doc(a, ["symptom", "drug"]), from_doc(b, ["symptom", "drug"])])
+    _, again = sorted(read_brat(tmp_path / "out", codes="normalizations"), key=lambda document: document.name)
+    assert [mention.code for mention in again.mentions["symptom"]] == ["", "C0000737"]
+    with pytest.raises(ClinnerError, match="codes='note' is unknown"):
+        list(read_brat(folder, codes="note"))
 
 
 def test_labels_that_brat_would_spell_alike_are_refused(tmp_path: Path) -> None:
