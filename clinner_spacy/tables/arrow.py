@@ -45,6 +45,14 @@ def import_pyarrow() -> Any:
     return pyarrow
 
 
+def is_string(kind: pyarrow.DataType) -> bool:
+    """Whether a type is one of strings, dictionary-encoded or not."""
+    types = import_pyarrow().types
+    kind = kind.value_type if types.is_dictionary(kind) else kind
+    tests = [getattr(types, f"is_{name}", None) for name in ("string", "large_string", "string_view")]  # by version
+    return any(test(kind) for test in tests if test)
+
+
 def mention_columns(said: bool, linked: bool) -> dict[str, str]:
     """Names and types of a table's columns. said: negated and its like; linked: codes."""
     return MENTION | (SAID if said else {}) | (CONCEPT if linked else {})

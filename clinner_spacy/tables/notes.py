@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.tables.arrow import import_pyarrow
+from clinner_spacy.tables.arrow import import_pyarrow, is_string
 
 if TYPE_CHECKING:
     import pyarrow
@@ -24,7 +24,7 @@ def require_columns(schema: pyarrow.Schema, wanted: Sequence[str], where: str = 
 def texts_of(table: pyarrow.Table, name: str) -> list[str]:
     """A column of texts. Raises ClinnerError if it is of another type, or some are null or no UTF-8."""
     pa = import_pyarrow()
-    if not _is_text(table.schema.field(name).type):
+    if not is_string(table.schema.field(name).type):
         raise ClinnerError(f"The column {name!r} is of type {table.schema.field(name).type}; texts are strings.")
     return _strings(table.column(name).cast(pa.large_string()), name)
 
@@ -33,16 +33,9 @@ def ids_of(table: pyarrow.Table, name: str) -> list[str]:
     """A column of ids, strings or whole numbers, as strings. Raises ClinnerError as :func:`texts_of` does."""
     pa = import_pyarrow()
     kind = table.schema.field(name).type
-    if not (_is_text(kind) or pa.types.is_integer(kind)):
+    if not (is_string(kind) or pa.types.is_integer(kind)):
         raise ClinnerError(f"The column {name!r} is of type {kind}; ids are strings or whole numbers.")
     return _strings(table.column(name).cast(pa.large_string()), name)
-
-
-def _is_text(kind: pyarrow.DataType) -> bool:
-    types = import_pyarrow().types
-    kind = kind.value_type if types.is_dictionary(kind) else kind
-    tests = [getattr(types, f"is_{name}", None) for name in ("string", "large_string", "string_view")]
-    return any(test(kind) for test in tests if test)
 
 
 def _strings(column: pyarrow.ChunkedArray, name: str) -> list[str]:

@@ -41,7 +41,7 @@ def read_findings(
 
     path: a .tsv, .csv, .jsonl or .parquet file, or a folder of parts. relations: the table of relations beside it;
     None: nobody looked for them. The column ``task`` says which task a mention belongs to; without it each label is a
-    task of its own, in lower case; ``task`` puts all into one. labels, only: as in
+    task of its own, in lower case; ``task`` puts all into one. Codes stand in the column ``code``. labels, only: as in
     :func:`~clinner_spacy.corpora.brat.read_brat`. Raises ClinnerError for a missing column, a bad offset (with its row)
     and findings in what is none of the texts.
     """
@@ -53,7 +53,7 @@ def read_findings(
     for text in texts:
         if text.name in documents:
             raise ClinnerError(f"Two texts are {text.name!r}, and findings could be in either; let their names differ.")
-        document = Document(text.name, text.text, attributes=attributes)
+        document = Document(text.name, text.text, attributes=attributes, coded="code" in columns)
         document.mentions = _mentions(document, found.pop(text.name, []), "task" in columns and task is None, report)
         if related is not None:
             document.relations = _relations(document, related.pop(text.name, []), report)
@@ -127,7 +127,8 @@ def _mentions(
             report.compare(record["text"], document.text[start:end])
         said = frozenset(name for name in document.attributes if _is_true(record.get(name)))
         task = (record.get("task") or label.lower()) if by_task else NO_TASK
-        mention = Mention(label, ((start, end),), id=f"T{number}", attributes=said)
+        code = str(record.get("code") or "")
+        mention = Mention(label, ((start, end),), id=f"T{number}", attributes=said, code=code)
         mentions.setdefault(task, []).append(mention)
     return mentions
 

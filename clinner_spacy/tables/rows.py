@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.tables.arrow import import_pyarrow
+from clinner_spacy.tables.arrow import import_pyarrow, is_string
 
 Row = dict[str, Any]
 
@@ -66,9 +66,9 @@ class ParquetTable:
         check_columns(schema.names, wanted, self.name)
         self.types = {field.name: _plain_type(pa, field.type) for field in schema}
         text, id = self.types[wanted.text], self.types[wanted.id]
-        if not _is_string(pa, text):
+        if not is_string(text):
             raise ClinnerError(f"{path}: the column {wanted.text} holds {text}, not strings; name another.")
-        if not (_is_string(pa, id) or pa.types.is_integer(id)):
+        if not (is_string(id) or pa.types.is_integer(id)):
             raise ClinnerError(f"{path}: the column {wanted.id} holds {id}, no strings or whole numbers; name another.")
 
     def read(self, skip: int = 0, ids_only: bool = False) -> Iterator[Row]:
@@ -241,10 +241,6 @@ def check_columns(there: Sequence[str], wanted: Wanted, source: str) -> None:
 
 def _plain_type(pa: Any, type: Any) -> Any:
     return type.value_type if pa.types.is_dictionary(type) else type
-
-
-def _is_string(pa: Any, type: Any) -> bool:
-    return any(is_so(type) for is_so in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
 
 
 def _values(column: Any) -> list[Any]:

@@ -60,6 +60,7 @@ def test_round_trip(notes: list[AnnotatedText], kind: str, kind_of_relations: st
         assert (document.name, document.text) == (wanted.name, wanted.text)
         assert document.mentions.get("t", []) == wanted.mentions["sc"] and set(document.mentions) <= {"t"}
         assert document.relations == wanted.relations
+        assert document.coded == (any(note.found for note in notes) or kind != "jsonl")
         assert document.attributes == (ATTRIBUTES if any(note.found for note in notes) or kind != "jsonl" else ())
 
 
