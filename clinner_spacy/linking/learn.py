@@ -33,12 +33,13 @@ def learn_ranking(terminology: Terminology, mentions: Sequence[Annotated], lang:
 
     Documents are dealt into five parts. The mentions of each are looked up in an index of the terminology and the
     other parts' mentions, as those of a new document will be, and what has no certain name there is learned from. In
-    an index that holds the mention itself, the nearest name would always be right.
+    an index that holds the mention itself, the nearest name would always be right. A part takes as long as building the
+    terminology's index does.
     """
     choices = [
         choice
         for others, part in folds(mentions)
-        if others or terminology.terms
+        if part and (others or terminology.terms)
         for choice in _choices(terminology, others, part, lang)
     ]
     return train_ranker(choices) if any(choice.right < len(choice.pairs.sizes) for choice in choices) else None
@@ -49,7 +50,7 @@ def folds(mentions: Sequence[Annotated], n: int = FOLDS) -> Iterator[tuple[list[
     documents = sorted({mention.document for mention in mentions})
     random.Random(0).shuffle(documents)
     part_of = {document: number % n for number, document in enumerate(documents)}
-    for part in range(n):
+    for part in range(n if documents else 0):
         sides: tuple[list[Annotated], list[Annotated]] = ([], [])
         for mention in mentions:
             sides[part_of[mention.document] == part].append(mention)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from clinner_spacy.linking import learn
 from clinner_spacy.linking.index import build_index
 from clinner_spacy.linking.learn import Annotated, folds, learn_ranking
 from clinner_spacy.linking.linker import Linker, Mention
@@ -41,6 +42,11 @@ def test_the_same_mentions_give_the_same_ranking() -> None:
 def test_nothing_to_learn_from() -> None:
     assert learn_ranking(Terminology(TERMS), [], "es") is None
     assert learn_ranking(Terminology(TERMS), [Annotated("doc", "tumor de mama", "T", "1/3")], "es") is None
+
+
+def test_without_mentions_no_index_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learn, "build_index", None)
+    assert learn_ranking(Terminology(TERMS), [], "es") is None
 
 
 def test_documents_are_never_on_both_sides() -> None:
