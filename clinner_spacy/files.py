@@ -28,6 +28,11 @@ def path_of(checkpoint: str) -> Path:
     return EMBEDDED if checkpoint == EMBEDDED_NAME else Path(checkpoint)
 
 
+def called(path: Path) -> str:
+    """What messages call a pipeline: the embedded one by its name, any other by its place."""
+    return f"The {EMBEDDED_NAME} model" if path == EMBEDDED else str(path)
+
+
 @contextmanager
 def replacing(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
     """Open a temporary file that becomes ``path`` when the block ends, and vanishes if it fails.

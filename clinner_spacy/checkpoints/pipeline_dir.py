@@ -17,6 +17,7 @@ from clinner_spacy.checkpoints.published import rebuild
 from clinner_spacy.checkpoints.tasks import choose_tasks
 from clinner_spacy.encoders.settings import DEFAULTS, EncoderSettings
 from clinner_spacy.errors import DAMAGE, ClinnerError
+from clinner_spacy.files import called
 from clinner_spacy.models.weights import model_from_bytes
 from clinner_spacy.ner.calibration import checked_calibration
 from clinner_spacy.ner.heads import resize_heads
@@ -51,7 +52,7 @@ def load_pipeline_dir(
     model = rebuild(architecture, settings, str(weights))
     model_from_bytes(model, read_bytes(weights), str(weights))
     check_columns(model, cfg["tasks"], str(weights))
-    tasks = choose_tasks(cfg["tasks"], task, str(path))
+    tasks = choose_tasks(cfg["tasks"], task, called(path))
     resize_heads(model, TagSet(cfg["tasks"]), TagSet(tasks))
     meta = read_meta(path)
     return Loaded(
@@ -65,7 +66,7 @@ def load_pipeline_dir(
 
 def saved_tasks(path: Path, task: str | Sequence[str] | None = None) -> dict[str, list[str]]:
     """What :func:`load_pipeline_dir` would give as tasks, without reading weights."""
-    return choose_tasks(read_cfg(path / _component(path)[0], checked_cfg)["tasks"], task, str(path))
+    return choose_tasks(read_cfg(path / _component(path)[0], checked_cfg)["tasks"], task, called(path))
 
 
 def read_cfg(path: Path, checked: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
