@@ -1,6 +1,7 @@
 """How often the right code is found, and how fast: CANTEMIST-NORM and the Human Phenotype Ontology.
 
     python benchmarks/linking.py cantemist --corpora ../shared/corpora
+    python benchmarks/linking.py end --corpora ../shared/corpora --tagger training/model-best
     python benchmarks/linking.py libraries --corpora ../shared/corpora
     python benchmarks/linking.py hpo --lexicons ../shared/lexicons
 
@@ -20,15 +21,18 @@ for variable in ("OMP_NUM_THREADS", "BLIS_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 import csv
 import random
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+import spacy
 import torch
 import typer
 
+from clinner_spacy.corpora.readers import create_brat_reader
 from clinner_spacy.linking.corpus import read_annotated
 from clinner_spacy.linking.evidence import entries_of
 from clinner_spacy.linking.grams import queries_of
@@ -37,9 +41,12 @@ from clinner_spacy.linking.learn import Annotated as Coded
 from clinner_spacy.linking.learn import folds, learn_ranking
 from clinner_spacy.linking.linker import Linker, Mention
 from clinner_spacy.linking.normalize import fold
+from clinner_spacy.linking.source import Source
+from clinner_spacy.linking.store import save_source
 from clinner_spacy.linking.terminology import Term, Terminology, count_mentions
 from clinner_spacy.linking.vectors import Meanings, build_vectors, load_text_encoder
-from clinner_spacy.scoring.linking import rank_scores
+from clinner_spacy.scoring.linking import rank_scores, score_links
+from clinner_spacy.scoring.scorer import score_tasks
 
 app = typer.Typer(add_completion=False)
 Corpora = Annotated[Path, typer.Option(help="Folder with Cantemist-norm-es.")]
@@ -112,6 +119,39 @@ def thresholds(linker: Linker, asked: Sequence[tuple[Mention, str]]) -> None:
         precision, recall = sum(coded) / max(1, len(coded)), sum(coded) / len(asked)
         f1 = 2 * precision * recall / max(1e-9, precision + recall)
         print(f"    threshold {threshold:.1f}  precision {precision:.3f}  recall {recall:.3f}  F1 {f1:.3f}", flush=True)
+
+
+@app.command()
+def end(
+    corpora: Corpora,
+    tagger: Annotated[Path, typer.Option(help="A pipeline trained on train-set; see docs/linking.md.")],
+    label: Annotated[str, typer.Option(help="What it calls tumour morphologies.")] = "TUMOUR",
+) -> None:
+    """Mentions found by a tagger, and their codes: strict F1 of span and code on dev-set1, at several thresholds."""
+    torch.set_num_threads(1)
+    folder = corpora / "Cantemist-norm-es"
+    parts = [read_annotated(folder / part, "notes") for part in ("train-set", "dev-set2")]
+    known = [mention._replace(label=label) for part in parts for mention in part]
+    empty = Terminology([])
+    index = build_index(empty, lang="es", mentions=count_mentions(m[1:] for m in known))
+    nlp = spacy.load(tagger)
+    reader = create_brat_reader([str(folder / "dev-set1")], {"MORFOLOGIA_NEOPLASIA": label}, codes="notes")
+    examples = list(reader(nlp))
+    with tempfile.TemporaryDirectory() as scratch:
+        save_source(Source(index, learn_ranking(empty, known, "es"), None), Path(scratch))
+        linker: Any = nlp.add_pipe("concept_linker", config={"index": scratch})
+        linker.load()
+    docs = list(nlp.pipe(example.reference.text for example in examples))
+    for example, doc in zip(examples, docs, strict=True):
+        example.predicted = doc
+    spans = score_tasks(examples, tasks=nlp.get_pipe("multiclin_ner").tasks, spans_key="sc")
+    print(f"  spans alone              F1 {spans['spans_sc_f']:.3f}")
+    for threshold in (0.0, 0.3, 0.5):
+        linker.threshold = threshold
+        linker.set_annotations(docs, linker.predict(docs))
+        scores = score_links(examples, spans_key="sc")
+        figures = "  ".join(f"{name[-1].upper()} {scores[name]:.3f}" for name in ("codes_p", "codes_r", "codes_f"))
+        print(f"  threshold {threshold:.1f}            {figures}", flush=True)
 
 
 @app.command()

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from clinner_spacy.corpora.multiclin import read_multiclin
     from clinner_spacy.errors import ClinnerError
     from clinner_spacy.scoring.spans import char_scores, strict_scores
+    from clinner_spacy.tables.annotate import Annotate
 
 __version__ = "0.1.0"
 
 #: Public name -> the module it stands in.
 _MODULES = {
+    "Annotate": "tables.annotate",
     "ClinnerError": "errors",
     "char_scores": "scoring.spans",
     "load_checkpoint": "checkpoints",
@@ -33,6 +35,7 @@ _MODULES = {
 }
 
 __all__ = [
+    "Annotate",
     "ClinnerError",
     "char_scores",
     "load_checkpoint",

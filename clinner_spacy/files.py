@@ -15,8 +15,17 @@ from clinner_spacy.errors import ClinnerError
 
 #: The pipeline that ships inside the package.
 EMBEDDED = Path(__file__).parent / "embedded"
+#: What a checkpoint or model is called that is that pipeline.
+EMBEDDED_NAME = "embedded"
+#: The service's page; what ``multiclin render`` writes looks the same.
+PAGE = Path(__file__).parent / "service" / "page"
 #: What neither the name of a document nor a label may hold, since files of lines and tabs are made of them.
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def path_of(checkpoint: str) -> Path:
+    """Where a checkpoint lies if it is here: the embedded one in the package, any other where its name says."""
+    return EMBEDDED if checkpoint == EMBEDDED_NAME else Path(checkpoint)
 
 
 @contextmanager
@@ -68,7 +77,7 @@ def _beside(target: Path) -> Path:
     return target.with_name(f".multiclin.{secrets.token_hex(8)}.part")
 
 
-class Found(NamedTuple):
+class Files(NamedTuple):
     """Paths below a folder, as strings: those of a hundred thousand files are a fifth of the size of Path objects.
 
     ``unreadable`` are links that lead nowhere, folders that may not be opened, and what is no regular file.
@@ -78,16 +87,16 @@ class Found(NamedTuple):
     unreadable: list[str]
 
 
-def find_files(folder: str | Path) -> Found:
+def find_files(folder: str | Path) -> Files:
     """All files below ``folder``, at any depth, through links to folders, too; a link back up is not followed."""
-    found = Found([], [])
+    found = Files([], [])
     _look_into(str(folder), (), found)
     return found
 
 
-def _look_into(folder: str, above: tuple[tuple[int, int], ...], found: Found) -> None:
+def _look_into(folder: str, above: tuple[tuple[int, int], ...], found: Files) -> None:
     try:
-        status = os.stat(folder)  # noqa: PTH116 - strings, see Found
+        status = os.stat(folder)  # noqa: PTH116 - strings, see Files
         here = status.st_dev, status.st_ino
         if here in above:
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import AutoModel
 
-from tests.tiny import TEXT, config, drawn, tokenizer
+from tests.tiny import TEXT, config, drawn, save_encoder, tokenizer
 
 #: More than one window of 64 pieces, with words that a byte-level tokenizer cuts into single bytes.
 LONG = "\n".join(TEXT * 3) + "\nČeský pacient: těžká dušnost, édème…"
@@ -42,6 +43,92 @@ def crf(name: str, n_tags: int = 3) -> dict[str, Tensor]:
         f"{name}.end_transitions": torch.randn(n_tags) / 2,
         f"{name}.transitions": torch.randn(n_tags, n_tags) / 2,
     }
+
+
+LABELS = ("SYMPTOM", "DISEASE")
+
+
+def multihead(
+    path: Path,
+    kind: str = "roberta",
+    prefix: str = "roberta",
+    model_type: str = "crf-tagger",
+    n_layers: int = 2,
+    labels: Sequence[str] = LABELS,
+    **fields: Any,
+) -> Path:
+    """IEETA's Multi-Head CRF."""
+    heads: dict[str, Tensor] = {}
+    for label in labels:
+        for n in range(n_layers):
+            heads |= linear(f"{label}_dense_{n}", 16)
+        heads |= linear(f"{label}_classifier", 3) | crf(f"{label}_crf")
+    given = {"classes": list(labels), "number_of_layer_per_head": n_layers, "context_size": 8}
+    return save(path, kind, prefix, heads, {**given, "model_type": model_type, "architectures": ["X"], **fields})
+
+
+def linear_crf(path: Path) -> Path:
+    """SU-FMI-AI: a linear layer and a CRF, the encoder under its own prefix, O the last tag."""
+    tags = {"id2label": {"0": "B-PROCEDURE", "1": "I-PROCEDURE", "2": "O"}}
+    return save(path, "xlm-roberta", "transformer", linear("classifier", 3) | crf("crf"), tags)
+
+
+def ner_lab(path: Path) -> Path:
+    """The BSC's ner_lab: no config beside the weights, forbidden transitions in buffers; its base lies beside it."""
+    invalid = {"invalid_start_transitions": torch.tensor([False, False, True])}
+    invalid["invalid_transitions"] = torch.tensor([[False, False, True], [False] * 3, [False] * 3])
+    save(path, "roberta", "backbone", linear("classifier", 3) | crf("crf") | invalid, {})
+    (path / "config.json").unlink()
+    base = path.parent / f"{path.name}-base"
+    save_encoder(base, "roberta", weights=False)
+    encoding = {"max_length": 64, "strategy": "greedy", "label2id": {"O": 0, "B-DISEASE": 1, "I-DISEASE": 2}}
+    model = {"architecture": "crf", "base_model": str(base)}
+    (path / "encoding.json").write_text(json.dumps({"encoding": encoding, "model": model}))
+    return path
+
+
+def cardioner(path: Path, hidden: Sequence[int] = (), with_crf: bool = True) -> Path:
+    """CardioNER.nl with one head, a Sequential of linear layers."""
+    sizes, heads = [16, *hidden], {}
+    for n, (n_in, n_out) in enumerate(zip(sizes, [*hidden, 3], strict=True)):
+        heads |= linear(f"classifier.{3 * n if hidden else 1}", n_out, n_in)
+    name = "TokenClassificationModelCRF" if with_crf else "TokenClassificationModel"
+    tags = {"id2label": {"0": "O", "1": "B-MED", "2": "I-MED"}, "architectures": [name]}
+    fields = tags | {"classifier_hidden_layers": list(hidden)}
+    return save(path, "roberta", "roberta", heads | (crf("crf") if with_crf else {}), fields)
+
+
+def cardioner_multihead(path: Path) -> Path:
+    kind = {"architectures": ["TokenClassificationModelMultiHeadCRF"], "entity_types": list(LABELS)}
+    return multihead(path, "roberta", model_type="multihead-crf-tagger", number_of_layers_per_head=2, **kind)
+
+
+def cardioner_multilabel(path: Path) -> Path:
+    """Labels each true or not."""
+    names = ["O", "B-DISEASE", "I-DISEASE", "B-MED", "I-MED"]
+    kind = {"architectures": ["MultiLabelTokenClassificationModelCustom"], "id2label": dict(enumerate(names))}
+    return save(path, "roberta", "backbone", linear("classifier.1", 5), kind)
+
+
+CLTL_TAGS = ["O", *(f"{prefix}-{label}" for label in ("DISEASE", "SYMPTOM", "PROCEDURE") for prefix in "BI")]
+
+
+def cltl(path: Path) -> Path:
+    """CLTL: seven tags in one head."""
+    kind = {"architectures": ["RobertaForTokenClassification"], "id2label": dict(enumerate(CLTL_TAGS))}
+    return save(path, "roberta", "roberta", linear("classifier", 7), kind)
+
+
+#: Each family of formats, small; what :func:`clinner_spacy.checkpoints.load_checkpoint` takes.
+FAMILIES: dict[str, Callable[[Path], Path]] = {
+    "Multi-Head CRF (IEETA)": multihead,
+    "token classification with a CRF": linear_crf,
+    "CRF of the BSC's ner_lab": ner_lab,
+    "CardioNER.nl, TokenClassificationModelCRF": cardioner,
+    "CardioNER.nl, TokenClassificationModelMultiHeadCRF": cardioner_multihead,
+    "CardioNER.nl, MultiLabelTokenClassificationModelCustom": cardioner_multilabel,
+    "token classification": cltl,
+}
 
 
 class Reference:

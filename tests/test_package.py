@@ -69,6 +69,8 @@ def test_the_wheel_holds_the_model(wheel: Path) -> None:
     assert sum(model.values()) <= MAX_BYTES
     assert "clinner_spacy/embedded/assertion_es/multiclin_ner/model.safetensors" in model
     assert len([name for name in sizes if name.startswith("clinner_spacy/assertion/lexicons/")]) == 7
+    page = {Path(name).suffix for name in sizes if name.startswith("clinner_spacy/service/page/")}
+    assert page == {".html", ".css", ".js"}
     assert not any(name.startswith(("tests/", "benchmarks/")) for name in sizes)
 
 

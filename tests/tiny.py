@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from pathlib import Path
 from typing import Any
@@ -25,43 +26,50 @@ CODES = ("CHE", "DIS", "LIV")
 
 
 def tokenizer(kind: str) -> Tokenizer:
-    """Unigram with Metaspace, byte-level BPE (without a prefix space, as often saved) or WordPiece, of TEXT."""
-    trainer: Any
+    """Unigram with Metaspace, byte-level BPE (without a prefix space, as often saved) or WordPiece, of TEXT.
+
+    Only BPE is trained: what the library's other trainers give is another vocabulary at each call.
+    """
     if kind in ("xlm-roberta", "deberta-v2"):
         begin, pad, end, unknown = ("<s>", "<pad>", "</s>", "<unk>") if kind == "xlm-roberta" else SQUARE
-        built = Tokenizer(models.Unigram())
+        special = [(token, 0.0) for token in (begin, pad, end, unknown)]
+        built = Tokenizer(models.Unigram(special + [(piece, -2.0) for piece in pieces("▁", "")], unk_id=3))
         built.normalizer = normalizers.NFKC()
         built.pre_tokenizer = pre_tokenizers.Sequence(
             [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(prepend_scheme="always")]
         )
-        trainer = trainers.UnigramTrainer(
-            vocab_size=300, special_tokens=[begin, pad, end, unknown], unk_token=unknown, show_progress=False
-        )
     elif kind == "bert":
         begin, pad, end, unknown = SQUARE
-        built = Tokenizer(models.WordPiece(unk_token=unknown))
+        vocabulary = [*SQUARE, *pieces("", "##")]
+        built = Tokenizer(models.WordPiece({piece: n for n, piece in enumerate(vocabulary)}, unk_token=unknown))
         built.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
         built.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        trainer = trainers.WordPieceTrainer(
-            vocab_size=300, special_tokens=[begin, pad, end, unknown], show_progress=False
-        )
     else:
         begin, pad, end, unknown = ("<s>", "<pad>", "</s>", "<unk>") if kind == "roberta" else SQUARE
         built = Tokenizer(models.BPE())
         built.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         built.decoder = decoders.ByteLevel()
-        trainer = trainers.BpeTrainer(
+        trainer: Any = trainers.BpeTrainer(
             vocab_size=400,
             special_tokens=[begin, pad, end, unknown],
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         )
-    built.train_from_iterator([" " + line for line in TEXT], trainer)
+        built.train_from_iterator([" " + line for line in TEXT], trainer)
+    built.add_special_tokens([begin, pad, end, unknown])
     built.post_processor = processors.TemplateProcessing(
         single=f"{begin} $A {end}", special_tokens=[(token, built.token_to_id(token)) for token in (begin, end)]
     )
     built.enable_truncation(8)  # as some repositories have it; it must not apply
     return built
+
+
+def pieces(begin: str, inside: str) -> list[str]:
+    """The words of TEXT in pieces of up to five characters, and each character alone, with what stands before a piece
+    that begins a word and one that does not."""
+    words = re.findall(r"\w+|[^\w\s]", " ".join(TEXT))
+    cut = {(inside if at else begin) + word[at : at + 5] for word in words for at in range(0, len(word), 5)}
+    return sorted(cut | {mark + letter for word in words for letter in word for mark in (begin, inside)})
 
 
 SQUARE = ("[CLS]", "[PAD]", "[SEP]", "[UNK]")

@@ -10,6 +10,7 @@ from typing import Any
 import srsly
 
 from clinner_spacy.checkpoints.relations import read_weights
+from clinner_spacy.encoders.config_size import check_counts
 from clinner_spacy.encoders.torch_files import check_finite
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.ner.chain import CRF
@@ -98,6 +99,7 @@ class Checkpoint:
         fields = {key: value for key, value in self.config.items() if key not in NOT_THE_ENCODERS}
         kind = self.kind(prefix)
         try:
+            check_counts(fields)
             config = plain(AutoConfig.for_model(kind, **fields))
         except Exception as error:  # what is in the file may break anything
             raise ClinnerError(
@@ -119,7 +121,8 @@ class Checkpoint:
             return own
         if prefix in ("bert", "deberta", "modernbert"):
             return "deberta-v2" if prefix == "deberta" else prefix
-        return "xlm-roberta" if self.config.get("vocab_size", 0) >= MULTILINGUAL else "roberta"
+        size = self.config.get("vocab_size")
+        return "xlm-roberta" if isinstance(size, int) and size >= MULTILINGUAL else "roberta"
 
 
 def without_prefix(weights: Mapping[str, Any], name: str) -> tuple[str, dict[str, Any]]:

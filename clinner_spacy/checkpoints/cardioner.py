@@ -13,11 +13,11 @@ from typing import Any
 
 from clinner_spacy.checkpoints.backbone import Checkpoint
 from clinner_spacy.checkpoints.loaded import Loaded
-from clinner_spacy.checkpoints.published import assemble_published, refuse_unused
-from clinner_spacy.checkpoints.single_head import about, labels_of, load_single_head
+from clinner_spacy.checkpoints.published import about, assemble_published
+from clinner_spacy.checkpoints.request import Request
+from clinner_spacy.checkpoints.single_head import labels_of, load_single_head
 from clinner_spacy.checkpoints.tasks import choose_tasks
 from clinner_spacy.checkpoints.token_classification import layout, tags_of
-from clinner_spacy.encoders.settings import EncoderSettings
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.ner.heads import Head
 
@@ -41,34 +41,29 @@ def class_of(config: dict[str, Any]) -> str | None:
     return next((name for name in names if name in (*SINGLE, *MULTIHEAD, *MULTILABEL)), None)
 
 
-def load_cardioner(
-    path: Path,
-    *,
-    name: str,
-    task: str | Sequence[str] | None,
-    labels: Sequence[str] | None,
-    words: str | None,
-    settings: EncoderSettings,
-) -> Loaded:
+def load_cardioner(path: Path, request: Request) -> Loaded:
     """Read a directory. Raises ClinnerError naming what is missing or does not fit."""
-    checkpoint = Checkpoint(path, name)
+    checkpoint = Checkpoint(path, request.name)
     kind = class_of(checkpoint.config) or ""
-    words = words or "pieces"
     if kind in SINGLE:
         layers = checkpoint.layers("classifier")
         head = Head(layers, checkpoint.crf("crf", len(layers[-1][0])) if kind.endswith("CRF") else None)
-        return load_single_head(
-            checkpoint, head, family=FAMILY + kind, task=task, labels=labels, words=words, settings=settings
-        )
+        return load_single_head(checkpoint, head, FAMILY + kind, request)
     if kind in MULTIHEAD:
-        refuse_unused({"labels": labels}, f"{name} names its entity types and")
-        heads, tasks, published = _one_a_type(checkpoint, task, kind.endswith("CRF"))
+        request.refuse("labels", because="names its entity types")
+        heads, tasks, published = _one_a_type(checkpoint, request.task, kind.endswith("CRF"))
     else:
-        heads, tasks, published = _one_a_label(checkpoint, task, labels)
+        heads, tasks, published = _one_a_label(checkpoint, request.task, request.labels)
     model, architecture = assemble_published(
-        name, checkpoint.encoder(), heads, tasks, settings, {"words": words}, **published
+        request.name,
+        checkpoint.encoder(),
+        heads,
+        tasks,
+        request.settings,
+        {"words": request.words or "pieces"},
+        **published,
     )
-    return Loaded(model, tasks, architecture, about(checkpoint, model, FAMILY + kind))
+    return Loaded(model, tasks, architecture, about(FAMILY + kind, request.name, model, path))
 
 
 Heads = tuple[list[Head], dict[str, list[str]], dict[str, Any]]

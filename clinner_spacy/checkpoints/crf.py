@@ -7,7 +7,7 @@ buffers say which transitions are forbidden.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,9 @@ import numpy as np
 
 from clinner_spacy.checkpoints.backbone import Checkpoint, read_json
 from clinner_spacy.checkpoints.loaded import Loaded
+from clinner_spacy.checkpoints.request import Request
 from clinner_spacy.checkpoints.single_head import load_single_head
 from clinner_spacy.encoders.hub import fetch_encoder
-from clinner_spacy.encoders.settings import EncoderSettings
 from clinner_spacy.errors import DAMAGE, ClinnerError
 from clinner_spacy.ner.heads import Head
 
@@ -28,46 +28,22 @@ FORBIDDEN = -10_000.0
 INVALID = ("invalid_transitions", "invalid_start_transitions")
 
 
-def load_crf(
-    path: Path,
-    *,
-    name: str,
-    task: str | Sequence[str] | None,
-    labels: Sequence[str] | None,
-    words: str | None,
-    settings: EncoderSettings,
-) -> Loaded:
+def load_crf(path: Path, request: Request) -> Loaded:
     """Read a directory whose weights hold a CRF. Raises ClinnerError naming what is missing or does not fit."""
-    checkpoint = Checkpoint(path, name)
+    checkpoint = Checkpoint(path, request.name)
     layers = checkpoint.layers("classifier")
     head = Head(layers, checkpoint.crf("crf", len(layers[-1][0])))
-    return load_single_head(
-        checkpoint,
-        head,
-        family="token classification with a CRF",
-        task=task,
-        labels=labels,
-        words=words or "pieces",
-        settings=settings,
-    )
+    return load_single_head(checkpoint, head, "token classification with a CRF", request)
 
 
-def load_ner_lab(
-    path: Path,
-    *,
-    name: str,
-    base_model: str | None,
-    task: str | Sequence[str] | None,
-    words: str | None,
-    settings: EncoderSettings,
-) -> Loaded:
-    """Read a directory that ner_lab wrote. Raises ClinnerError as :func:`load_crf` does.
-
-    base_model: where the config of its encoder is, if not where ``encoding.json`` says.
-    """
+def load_ner_lab(path: Path, request: Request) -> Loaded:
+    """Read a directory that ner_lab wrote; the config of its encoder is at ``request.base_model``, by default where
+    ``encoding.json`` says. Raises ClinnerError as :func:`load_crf` does."""
+    request.refuse("labels", because="knows its labels")
+    settings, name = request.settings, request.name
     described = read_json(path / "encoding.json")
     try:
-        encoding, base = described["encoding"], base_model or str(described["model"]["base_model"])
+        encoding, base = described["encoding"], request.base_model or str(described["model"]["base_model"])
         window, tags = int(encoding["max_length"]), {int(n): str(tag) for tag, n in encoding["label2id"].items()}
     except DAMAGE as error:
         raise ClinnerError(
@@ -80,16 +56,9 @@ def load_ner_lab(
     invalid = [checkpoint.weights.pop(key, None) for key in INVALID]
     pinned = [value if mask is None else _pin(value, mask, name) for value, mask in zip(crf, invalid, strict=False)]
     head = Head(layers, (*pinned, crf[-1]))
-    settings = settings if settings.window else settings.with_changes({"window": window})
-    return load_single_head(
-        checkpoint,
-        head,
-        family="CRF of the BSC's ner_lab",
-        task=task,
-        labels=None,
-        words=words or "pieces",
-        settings=settings,
-    )
+    if not settings.window:
+        request = replace(request, settings=settings.with_changes({"window": window}))
+    return load_single_head(checkpoint, head, "CRF of the BSC's ner_lab", request)
 
 
 def _pin(value: Any, mask: Any, name: str) -> Any:

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from clinner_spacy.checkpoints.loaded import Loaded
 from clinner_spacy.checkpoints.published import about_units, assemble, named
+from clinner_spacy.checkpoints.request import Request
 from clinner_spacy.encoders.hub import fetch_encoder, known_about
-from clinner_spacy.encoders.settings import EncoderSettings
 from clinner_spacy.encoders.torch_files import check_finite, read_state
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.ner.tagset import spelled
@@ -43,29 +43,22 @@ class Head(NamedTuple):
         return f"{self.task}_{self.lang}_ner" if self.lang else self.task
 
 
-def load_dt4h(
-    path: Path,
-    *,
-    base_model: str | None,
-    task: str | Sequence[str] | None,
-    lang: str | None,
-    words: str | None,
-    settings: EncoderSettings,
-) -> Loaded:
-    """Read a ``.pt`` file; its encoder's config and tokenizer, never weights, come from ``base_model``.
+def load_dt4h(path: Path, request: Request) -> Loaded:
+    """Read a ``.pt`` file; its encoder's config and tokenizer, never weights, come from ``request.base_model``.
 
-    task: the tasks to take, by default all. Of heads for one language those of ``lang`` are taken, or all if it is
-    None; any is had by its own name, such as ``disease_it_ner``. Raises ClinnerError for a pickled module, missing or
+    Of heads for one language those of ``request.lang`` are taken, or all if it is None; any is had by its own name as
+    ``request.task``, such as ``disease_it_ner``. Raises ClinnerError for a pickled module, missing or
     misshapen heads, a task or language that isn't there and a base model that the weights do not fit.
     """
     from clinner_spacy.encoders.encoder import Encoder, build_module, read_config, read_pieces
 
+    request.refuse("labels", because="knows its labels")
     weights, heads = split_state(read_state(path), path)
-    chosen = choose_heads(heads, task, lang, path)
+    chosen = choose_heads(heads, request.task, request.lang, path)
     beside = all((path.parent / name).is_file() for name in ("config.json", "tokenizer.json"))
-    base = base_model or (str(path.parent) if beside else BASE_MODEL)
-    # `settings.revision` is of the checkpoint's repository, not of its base.
-    folder = fetch_encoder(base, local_files_only=settings.local_files_only, weights=False)
+    base = request.base_model or (str(path.parent) if beside else BASE_MODEL)
+    # The revision is of the checkpoint's repository, not of its base.
+    folder = fetch_encoder(base, local_files_only=request.settings.local_files_only, weights=False)
     config = read_config(folder)
     encoder = Encoder(build_module(config, False, weights, str(path)), config, read_pieces(folder))
     if encoder.pieces.size > config.vocab_size:
@@ -75,7 +68,7 @@ def load_dt4h(
         )
     tasks = {name: [head.task.upper()] for name, head in chosen.items()}
     rows = [(head.weight[ROWS].float().numpy(), head.bias[ROWS].float().numpy()) for head in chosen.values()]
-    model, architecture = assemble(base, encoder, rows, tasks, settings, reading={"words": words})
+    model, architecture = assemble(base, encoder, rows, tasks, request.settings, reading={"words": request.words})
     info = {
         "format": "DT4H multi-task file",
         "name": path.name,

@@ -14,13 +14,13 @@ from clinner_spacy.checkpoints.ensemble import join
 from clinner_spacy.checkpoints.loaded import Loaded
 from clinner_spacy.checkpoints.multihead_crf import is_multihead_crf, load_multihead_crf
 from clinner_spacy.checkpoints.pipeline_dir import is_pipeline_dir, load_pipeline_dir, saved_tasks
-from clinner_spacy.checkpoints.published import refuse_unused
 from clinner_spacy.checkpoints.relations import read_weights
+from clinner_spacy.checkpoints.request import Request
 from clinner_spacy.checkpoints.token_classification import load_token_classification
 from clinner_spacy.encoders.hub import VOCABULARIES, VOCABULARY_PARTS, WEIGHTS, Repository, fetch_encoder, repository_id
 from clinner_spacy.encoders.settings import DEFAULTS, EncoderSettings
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.files import EMBEDDED
+from clinner_spacy.files import path_of
 
 STATE_SUFFIXES = (".pt", ".pth", ".bin")
 
@@ -52,82 +52,82 @@ def load_checkpoint(
     """
     if task is not None and not task:
         raise ClinnerError("task names no task; leave it out to take all, or name one.")
-    if not isinstance(checkpoint, str):
-        given: dict[str, Any] = {"base_model": base_model, "task": task, "labels": labels, "lang": lang, "words": words}
-        if not checkpoint:
-            raise ClinnerError("checkpoint names none; name one, or several in a list.")
-        return join([load_checkpoint(one, **given, settings=settings) for one in checkpoint], checkpoint)
-    revision = settings.revision
-    dt4h: dict[str, Any] = {"base_model": base_model, "task": task, "lang": lang, "words": words, "settings": settings}
-    path = EMBEDDED if checkpoint == "embedded" else Path(checkpoint)
+    given: dict[str, Any] = {"base_model": base_model, "task": task, "labels": labels, "lang": lang, "words": words}
+    if isinstance(checkpoint, str):
+        return load_one(Request(checkpoint, **given, settings=settings))
+    if not checkpoint:
+        raise ClinnerError("checkpoint names none; name one, or several in a list.")
+    return join([load_one(Request(one, **given, settings=settings)) for one in checkpoint], checkpoint)
+
+
+def load_one(request: Request) -> Loaded:
+    """Read one checkpoint, wherever it is; see :func:`load_checkpoint`."""
+    path = path_of(request.name)
     if is_pipeline_dir(path):
-        unused = {"base_model": base_model, "revision": revision, "labels": labels, "words": words}
-        refuse_unused(unused, f"{checkpoint} is a saved pipeline and")
-        return load_pipeline_dir(path, task, settings)
-    if path.exists():
-        refuse_unused({"revision": revision}, f"{checkpoint} lies here and")
+        request.refuse("base_model", "revision", "labels", "words", because="is a saved pipeline")
+        return load_pipeline_dir(path, request.task, request.settings)
+    if not path.exists():
+        return load_from_hub(request)
+    request.refuse("revision", because="lies here")
     if path.is_file():
-        refuse_unused({"labels": labels}, f"{checkpoint} knows its labels and")
-        return load_dt4h(path, **dt4h)
-    if path.is_dir():
-        states = _states(child.name for child in path.iterdir())
-        if is_ner_lab([child.name for child in path.iterdir()]):
-            refuse_unused({"labels": labels}, f"{checkpoint} knows its labels and")
-            return load_ner_lab(path, name=checkpoint, base_model=base_model, task=task, words=words, settings=settings)
-        if not states or is_model(path / "config.json"):
-            refuse_unused({"base_model": base_model}, f"{checkpoint} has an encoder of its own and")
-            return load_directory(path, name=checkpoint, task=task, labels=labels, words=words, settings=settings)
-        return load_dt4h(path / _only(states, checkpoint), **dt4h)
-    owner, _, rest = checkpoint.partition("/")
+        return load_dt4h(path, request)
+    files = [child.name for child in path.iterdir()]
+    if is_ner_lab(files):
+        return load_ner_lab(path, request)
+    states = _states(files)
+    if not states or is_model(path / "config.json"):
+        return load_directory(path, request)
+    return load_dt4h(path / _only(states, request.name), request)
+
+
+def load_from_hub(request: Request) -> Loaded:
+    """Fetch a repository, or what of it is needed, and read it. Raises ClinnerError for a name that can be none."""
+    owner, _, rest = request.name.partition("/")
     repo, _, file = rest.partition("/")
     if not (owner and repo) or (file and not file.endswith(STATE_SUFFIXES)):
         raise ClinnerError(
-            f"checkpoint={checkpoint!r} is no file or directory here, and no owner/name of the hub; check it."
+            f"checkpoint={request.name!r} is no file or directory here, and no owner/name of the hub; check it."
         )
-    repository = Repository(repository_id(f"{owner}/{repo}"), revision, settings.local_files_only)
+    offline = request.settings.local_files_only
+    repository = Repository(repository_id(f"{owner}/{repo}"), request.revision, offline)
     files = [file] if file else repository.files() or [repository.fetch("config.json", f"{repo}.pt").name]
-    states = _states(files)
     if is_ner_lab(files):
-        refuse_unused({"labels": labels}, f"{checkpoint} knows its labels and")
         path = repository.fetch("encoding.json").parent
         repository.fetch_if_there("README.md", *VOCABULARY_PARTS)
         repository.fetch(*VOCABULARIES)
         repository.fetch(*WEIGHTS)
-        return load_ner_lab(path, name=checkpoint, base_model=base_model, task=task, words=words, settings=settings)
+        return load_ner_lab(path, request)
+    states = _states(files)
     if not states or ("config.json" in files and is_model(repository.fetch("config.json"))):
-        refuse_unused({"base_model": base_model}, f"{checkpoint} has an encoder of its own and")
-        path = fetch_encoder(repository.name, revision, settings.local_files_only)
+        path = fetch_encoder(repository.name, request.revision, offline)
         repository.fetch_if_there("README.md")
-        return load_directory(path, name=checkpoint, task=task, labels=labels, words=words, settings=settings)
+        return load_directory(path, request)
     repository.fetch_if_there("README.md", "config.json", "tokenizer.json")
-    return load_dt4h(repository.fetch(_only(states, checkpoint)), **dt4h)
+    return load_dt4h(repository.fetch(_only(states, request.name)), request)
 
 
-def load_directory(
-    path: Path, *, name: str, task: Any, labels: Sequence[str] | None, words: str | None, settings: EncoderSettings
-) -> Loaded:
+def load_directory(path: Path, request: Request) -> Loaded:
     """Read a directory with config, tokenizer and weights, in whichever format its config and weights say.
 
     Raises ClinnerError naming what was found if it is none of them.
     """
+    request.refuse("base_model", because="has an encoder of its own")
     config = read_json(path / "config.json")
     if is_multihead_crf(config):
-        refuse_unused({"labels": labels}, f"{name} names its classes and")
-        return load_multihead_crf(path, name=name, task=task, words=words, settings=settings)
-    given: dict[str, Any] = {"name": name, "task": task, "labels": labels, "words": words, "settings": settings}
+        return load_multihead_crf(path, request)
     if class_of(config):
-        return load_cardioner(path, **given)
+        return load_cardioner(path, request)
     if is_token_classifier(config):
-        return load_token_classification(path, **given)
+        return load_token_classification(path, request)
     weights = read_weights(path)
     if any(key.startswith("crf.") for key in weights):
-        return load_crf(path, **given)
+        return load_crf(path, request)
     if "classifier.weight" in weights:
-        return load_token_classification(path, **given)
+        return load_token_classification(path, request)
     raise ClinnerError(
-        f"{name} is in none of the formats that are read: its config says model type {config.get('model_type')!r}, its "
-        f"weights begin with {', '.join(sorted(weights)[:3])}; needed are a head `classifier.*`, maybe with `crf.*`, "
-        "a Multi-Head CRF, a model of CardioNER.nl or a DT4H file."
+        f"{request.name} is in none of the formats that are read: its config says model type "
+        f"{config.get('model_type')!r}, its weights begin with {', '.join(sorted(weights)[:3])}; needed are a head "
+        "`classifier.*`, maybe with `crf.*`, a Multi-Head CRF, a model of CardioNER.nl or a DT4H file."
     )
 
 
@@ -137,7 +137,7 @@ def known_tasks(
     """The tasks of the embedded model or of a saved pipeline; nothing where weights would have to be read to know."""
     if checkpoint is not None and not isinstance(checkpoint, str):
         return {}
-    path = EMBEDDED if checkpoint == "embedded" else Path(checkpoint or "")
+    path = path_of(checkpoint or "")
     return saved_tasks(path, task) if checkpoint and is_pipeline_dir(path) else {}
 
 

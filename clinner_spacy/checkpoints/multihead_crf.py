@@ -13,10 +13,9 @@ from typing import Any
 
 from clinner_spacy.checkpoints.backbone import Checkpoint
 from clinner_spacy.checkpoints.loaded import Loaded
-from clinner_spacy.checkpoints.published import about_units, assemble_published, named
+from clinner_spacy.checkpoints.published import about, assemble_published
+from clinner_spacy.checkpoints.request import Request
 from clinner_spacy.checkpoints.tasks import choose_tasks
-from clinner_spacy.encoders.hub import known_about
-from clinner_spacy.encoders.settings import EncoderSettings
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.ner.heads import Head
 
@@ -27,8 +26,10 @@ def is_multihead_crf(config: dict[str, Any]) -> bool:
     return config.get("model_type") == "crf-tagger"
 
 
-def load_multihead_crf(path: Path, *, name: str, task: Any, words: str | None, settings: EncoderSettings) -> Loaded:
+def load_multihead_crf(path: Path, request: Request) -> Loaded:
     """Read the directory of a Multi-Head CRF. Raises ClinnerError naming what is missing or does not fit."""
+    request.refuse("labels", because="names its classes")
+    name, words = request.name, request.words
     checkpoint = Checkpoint(path, name)
     if words not in (None, "pieces"):
         raise ClinnerError(f"{name} tags the pieces of the raw text, not words={words!r}; leave words out.")
@@ -39,22 +40,15 @@ def load_multihead_crf(path: Path, *, name: str, task: Any, words: str | None, s
             f"{path / 'config.json'} names no classes, layers or context of a Multi-Head CRF; fetch it again."
         )
     heads = {str(label).lower(): (str(label), _take_head(checkpoint, str(label), n_layers)) for label in classes}
-    chosen = choose_tasks(heads, task, name)
+    chosen = choose_tasks(heads, request.task, name)
     encoder = checkpoint.encoder()
     tasks = {key: [label] for key, (label, _) in chosen.items()}
     # The first special token is one of the pieces of context.
     reading = {"words": "pieces", "context": max(context - 1, 0)}
     model, architecture = assemble_published(
-        name, encoder, [head for _, head in chosen.values()], tasks, settings, reading, decode="crf"
+        name, encoder, [head for _, head in chosen.values()], tasks, request.settings, reading, decode="crf"
     )
-    info = {
-        "format": "Multi-Head CRF (IEETA)",
-        "name": named(name),
-        "encoder": encoder.config.model_type,
-        **about_units(model),
-        **known_about(path),
-    }
-    return Loaded(model, tasks, architecture, info)
+    return Loaded(model, tasks, architecture, about("Multi-Head CRF (IEETA)", name, model, path))
 
 
 def _take_head(checkpoint: Checkpoint, label: str, n_layers: int) -> Head:

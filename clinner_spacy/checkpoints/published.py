@@ -10,6 +10,7 @@ import numpy as np
 from spacy.util import registry
 from thinc.api import Model
 
+from clinner_spacy.encoders.hub import known_about
 from clinner_spacy.encoders.settings import EncoderSettings
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.ner.heads import Head
@@ -92,6 +93,17 @@ def _encoder_block(name: str, settings: EncoderSettings, reading: Mapping[str, A
 def _elsewhere(architecture: dict[str, Any]) -> dict[str, Any]:
     """The device belongs to this machine, not to the weights: a saved pipeline goes where thinc's arrays are."""
     return architecture | {"tok2vec": architecture["tok2vec"] | {"device": None}}
+
+
+def about(family: str, name: str, model: Model, path: Path) -> dict[str, Any]:
+    """What ``multiclin info`` says of a checkpoint in the directory ``path``: its family of formats, encoder, what it
+    tags in which windows, and what its card says."""
+    from clinner_spacy.encoders.shim import shim_of
+
+    tok2vec = model.get_ref("tok2vec")
+    encoder = shim_of(tok2vec).encoder_called(tok2vec.attrs["name"])
+    known = {"format": family, "name": named(name), "encoder": encoder.config.model_type}
+    return {**known, **about_units(model), **known_about(path)}
 
 
 def about_units(model: Model) -> dict[str, Any]:

@@ -10,28 +10,21 @@ import numpy as np
 
 from clinner_spacy.checkpoints.backbone import Checkpoint
 from clinner_spacy.checkpoints.loaded import Loaded
-from clinner_spacy.checkpoints.published import about_units, assemble_published, named
+from clinner_spacy.checkpoints.published import about, assemble_published
+from clinner_spacy.checkpoints.request import Request
 from clinner_spacy.checkpoints.token_classification import layout, only_task, tags_of
-from clinner_spacy.encoders.hub import known_about
-from clinner_spacy.encoders.settings import EncoderSettings
 from clinner_spacy.ner.heads import Head
 
 
-def load_single_head(
-    checkpoint: Checkpoint,
-    head: Head,
-    *,
-    family: str,
-    task: str | Sequence[str] | None,
-    labels: Sequence[str] | None,
-    words: str,
-    settings: EncoderSettings,
-) -> Loaded:
-    """A checkpoint whose head has been taken out of its weights. Raises ClinnerError if its tags make no scheme."""
+def load_single_head(checkpoint: Checkpoint, head: Head, family: str, request: Request) -> Loaded:
+    """A checkpoint whose head has been taken out of its weights; by default it tags pieces of the raw text.
+
+    family: what ``multiclin info`` calls its format. Raises ClinnerError if its tags make no scheme.
+    """
     name = checkpoint.name
-    tags = tags_of(labels_of(checkpoint.config), len(head.layers[-1][1]), labels, name)
+    tags = tags_of(labels_of(checkpoint.config), len(head.layers[-1][1]), request.labels, name)
     names, columns = layout(tags, name)
-    tasks = {only_task(task, names, name): names}
+    tasks = {only_task(request.task, names, name): names}
     canonical: list[int] | None = columns
     if sorted(columns) == list(range(1 + 2 * len(names))):
         head, canonical = in_order(head, [columns.index(column) for column in range(len(columns))]), None
@@ -40,27 +33,13 @@ def load_single_head(
         checkpoint.encoder(),
         [head],
         tasks,
-        settings,
-        {"words": words},
+        request.settings,
+        {"words": request.words or "pieces"},
         decode="crf" if head.crf else "softmax",
         activation="relu",
         columns=canonical,
     )
-    return Loaded(model, tasks, architecture, about(checkpoint, model, family))
-
-
-def about(checkpoint: Checkpoint, model: Any, family: str) -> dict[str, Any]:
-    """What ``multiclin info`` says of a checkpoint."""
-    from clinner_spacy.encoders.shim import shim_of
-
-    tok2vec = model.get_ref("tok2vec")
-    return {
-        "format": family,
-        "name": named(checkpoint.name),
-        "encoder": shim_of(tok2vec).encoder_called(tok2vec.attrs["name"]).config.model_type,
-        **about_units(model),
-        **known_about(checkpoint.path),
-    }
+    return Loaded(model, tasks, architecture, about(family, name, model, checkpoint.path))
 
 
 def in_order(head: Head, rows: Sequence[int]) -> Head:
@@ -76,4 +55,5 @@ def in_order(head: Head, rows: Sequence[int]) -> Head:
 def labels_of(config: dict[str, Any]) -> Any:
     """Something with the ``id2label`` of a config, its keys numbers."""
     given = config.get("id2label")
-    return SimpleNamespace(id2label={int(n): tag for n, tag in given.items()} if isinstance(given, dict) else {})
+    tags = given.items() if isinstance(given, dict) else ()
+    return SimpleNamespace(id2label={int(n): tag for n, tag in tags if str(n).isdecimal()})

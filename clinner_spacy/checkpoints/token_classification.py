@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from clinner_spacy.checkpoints.loaded import Loaded
-from clinner_spacy.checkpoints.published import about_units, assemble, named
-from clinner_spacy.encoders.hub import known_about
-from clinner_spacy.encoders.settings import EncoderSettings
+from clinner_spacy.checkpoints.published import about, assemble
+from clinner_spacy.checkpoints.request import Request
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.ner.schemes import parse_tags, scheme_of
 
@@ -31,45 +30,30 @@ def words_of(name: str) -> str | None:
     return next((words for start, words in PUBLISHERS.items() if name.startswith(start)), None)
 
 
-def load_token_classification(
-    path: Path,
-    *,
-    name: str,
-    task: str | Sequence[str] | None,
-    labels: Sequence[str] | None,
-    words: str | None,
-    settings: EncoderSettings,
-) -> Loaded:
+def load_token_classification(path: Path, request: Request) -> Loaded:
     """Read the directory of a token classifier.
 
     An ``I`` that continues nothing opens a mention, as transformers' own pipeline has it.
 
-    name: what the checkpoint is called. task: the name of its one task, by default its label in lower case, or "ner"
-    if it has several. words: what is tagged, by default what its publisher has where that is known, else the Doc's
-    words. labels: the tags of its head in order, where its config only counts them (``LABEL_0``). Raises
-    ClinnerError if tags make no scheme.
+    Its one task is called as ``request.task`` says, by default as its label in lower case, or "ner" if it has several.
+    What is tagged is by default what its publisher has where that is known, else the Doc's words. Raises ClinnerError
+    if its tags make no scheme.
     """
     from clinner_spacy.encoders.encoder import read_tagger
 
+    name = request.name
     encoder, weight, bias = read_tagger(path)
-    tags = tags_of(encoder.config, len(weight), labels, name)
+    tags = tags_of(encoder.config, len(weight), request.labels, name)
     names, columns = layout(tags, name)
-    tasks = {only_task(task, names, name): names}
+    tasks = {only_task(request.task, names, name): names}
     heads = weight.numpy(), bias.numpy()
     canonical: list[int] | None = columns
     if sorted(columns) == list(range(1 + 2 * len(names))):
         rows = [columns.index(column) for column in range(len(columns))]
         heads, canonical = (heads[0][rows], heads[1][rows]), None
-    reading = {"words": words or words_of(name)}
-    model, architecture = assemble(name, encoder, [heads], tasks, settings, canonical, "open", reading)
-    info = {
-        "format": "token classification",
-        "name": named(name),
-        "encoder": encoder.config.model_type,
-        **about_units(model),
-        **known_about(path),
-    }
-    return Loaded(model, tasks, architecture, info)
+    reading = {"words": request.words or words_of(name)}
+    model, architecture = assemble(name, encoder, [heads], tasks, request.settings, canonical, "open", reading)
+    return Loaded(model, tasks, architecture, about("token classification", name, model, path))
 
 
 def only_task(task: str | Sequence[str] | None, labels: Sequence[str], name: str) -> str:

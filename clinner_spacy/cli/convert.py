@@ -24,6 +24,7 @@ class Format(StrEnum):
     brat = "brat"
     conll = "conll"
     csv = "csv"
+    findings = "findings"
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +33,9 @@ def register(app: typer.Typer) -> None:
 
 def convert_command(
     context: typer.Context,
-    source: Annotated[Path, typer.Argument(help="A folder, or a file of one token a line.", show_default=False)],
+    source: Annotated[
+        Path, typer.Argument(help="A folder, a file of one token a line, or a table of findings.", show_default=False)
+    ],
     output: Annotated[Path, typer.Argument(metavar="OUT.spacy", help="The file to write.", show_default=False)],
     lang: Annotated[
         str, typer.Option(help="Language of the texts: es, en, it, ro, nl, sv, cs, xx, …", show_default=False)
@@ -46,9 +49,19 @@ def convert_command(
         str | None,
         typer.Option(help="multiclin: read this task only. Others: put all labels into this task (default: one each)."),
     ] = None,
+    texts: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Of findings: the notes they are in, .txt files or a table.")
+    ] = None,
+    text_column: options.TextColumn = None,
+    id_column: options.IdColumn = None,
+    relations: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Of findings: the table of relations beside them.")
+    ] = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Turn an annotated corpus into spaCy's training format and say what did not fit.
+
+    What predict wrote (a .tsv, .csv, .jsonl or .parquet, or a folder of parts) is read back with --texts.
 
     Every task becomes a span group of its name: empty where a document has no such mention, absent where the
     document was not annotated for it.
@@ -58,34 +71,60 @@ def convert_command(
       multiclin convert MultiClinNER-es/MultiClinNER-es-train train.spacy --lang es
       multiclin convert brat/ train.spacy --lang es --labels ENFERMEDAD=DISEASE --only DISEASE
       multiclin convert notes.conll train.spacy --lang en --format conll --task drug
+      multiclin convert found.parquet train.spacy --lang es --texts notes.parquet
     """
     from clinner_spacy.cli.model import blank
     from clinner_spacy.cli.outputs import check_output
+    from clinner_spacy.cli.texts import TableOptions, open_texts, whole
     from clinner_spacy.corpora.docbin import save_docs
     from clinner_spacy.corpora.document import Report
+    from clinner_spacy.tables.read import read_findings
 
     check_output(output, [source], overwrite=overwrite, extra=context.args)
     if output.suffix != ".spacy":
         raise ClinnerError(f"{output} must end in .spacy, or spaCy will not read it.")
     nlp = blank(lang)
     report = Report()
-    documents = read_any(source, format or detect(source), _renaming(labels or []), only or None, task, report)
+    format, names = format or detect(source), _renaming(labels or [])
+    if format is Format.findings:
+        if texts is None:
+            raise ClinnerError(f"{source} holds findings, and not the notes they are in; name these with --texts.")
+        notes = open_texts(texts, options=TableOptions(text_column, id_column))
+        documents = read_findings(
+            source, whole(notes), relations=relations, labels=names, only=only or None, task=task, report=report
+        )
+    else:
+        given = {"--texts": texts, "--text-column": text_column, "--id-column": id_column, "--relations": relations}
+        for option, value in given.items():
+            if value is not None:
+                raise ClinnerError(f"{option} is for a table of findings, and {source} is {format}; leave it out.")
+        documents = read_any(source, format, names, only or None, task, report)
     save_docs(output, _docs(documents, nlp, report))
     typer.echo(f"{output}: {report}")
 
 
 def detect(source: Path) -> Format:
-    """The format a source seems to be in, by the names of its files. Raises ClinnerError when none fits."""
+    """The format a source seems to be in, by the names of its files, and of a table by those of its columns. Raises
+    ClinnerError when none fits, and for rows whose tags may as well be words of a text."""
+    from clinner_spacy.corpora.conll import check_prefixes
+    from clinner_spacy.tables.read import is_table_of_findings
+
     if not source.exists():
         raise ClinnerError(f"{source} does not exist.")
+    if is_table_of_findings(source):
+        return Format.findings
+    if source.is_file() and source.suffix == ".csv":
+        return Format.csv
     if source.is_file():
-        return Format.csv if source.suffix == ".csv" else Format.conll
+        check_prefixes(source)
+        return Format.conll
     if any(source.rglob("*.ann")):
         return Format.brat
     if any(folder.is_dir() for name in ("tsv", "*/tsv", "*/*/tsv") for folder in source.glob(name)):
         return Format.multiclin
     if any(source.glob("*.txt")) or not any(path.is_file() for path in source.iterdir()):
         raise ClinnerError(f"{source} holds no annotation in a known layout: see --format and docs/corpora.md.")
+    check_prefixes(source)
     return Format.conll
 
 
@@ -103,6 +142,8 @@ def read_any(
     from clinner_spacy.corpora.labels import rename_labels
     from clinner_spacy.corpora.multiclin import read_multiclin
 
+    if format == Format.findings:
+        raise ClinnerError(f"{source} holds findings without the notes they are in; convert it with --texts first.")
     if format == Format.multiclin:
         documents = list(read_multiclin(source, tasks=[task] if task else None, report=report))
         rename_labels(documents, labels, only, report)

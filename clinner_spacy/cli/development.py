@@ -15,14 +15,15 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import load_config
 
+from clinner_spacy.checkpoints.pipeline_dir import is_pipeline_dir
 from clinner_spacy.cli.convert import detect, read_any
-from clinner_spacy.cli.model import blank, build_nlp, clinical_components, pipeline_folder
-from clinner_spacy.cli.options import DEFAULT_MODEL
+from clinner_spacy.cli.model import blank, build_nlp, pipeline_folder
 from clinner_spacy.corpora.docbin import read_docs
 from clinner_spacy.corpora.document import Report, to_doc
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.files import EMBEDDED, replacing
+from clinner_spacy.files import path_of, replacing
 from clinner_spacy.ner.calibration import BetaMap
+from clinner_spacy.pipeline.components import clinical_components
 from clinner_spacy.scoring.calibration import DocumentKey, JudgedSpan, judge_spans
 
 
@@ -42,8 +43,8 @@ class Measured(NamedTuple):
 
 def saved_pipeline(model: str) -> Path:
     """The directory of a saved pipeline, also of the embedded one. Raises ClinnerError for any other model."""
-    folder = EMBEDDED if model == DEFAULT_MODEL else pipeline_folder(model)
-    if folder is None:
+    folder = pipeline_folder(model) or path_of(model)
+    if not is_pipeline_dir(folder):
         raise ClinnerError(f"{model} is no saved pipeline; make one of a checkpoint with multiclin export.")
     return folder
 

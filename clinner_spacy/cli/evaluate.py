@@ -8,6 +8,9 @@ from typing import Annotated
 
 import typer
 
+from clinner_spacy.cli import options
+from clinner_spacy.errors import ClinnerError
+
 
 def register(app: typer.Typer) -> None:
     app.command("evaluate")(evaluate_command)
@@ -18,17 +21,36 @@ def evaluate_command(
     predicted: Annotated[Path, typer.Argument(metavar="PRED.tsv", help="The table to measure.", show_default=False)],
     entity: Annotated[str | None, typer.Option(help="Measure this label alone.", metavar="LABEL")] = None,
     per_document: Annotated[bool, typer.Option("--per-document", help="Measure each document, too.")] = False,
+    html: Annotated[Path | None, typer.Option(metavar="REPORT.html", help="Write a page on scores and errors.")] = None,
+    texts: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The notes (UTF-8), so that the page shows errors in them.")
+    ] = None,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Strict and character-overlap F1 of predicted spans, as JSON; equal to the official MultiClinAI evaluation.
 
-    Both tables have the columns filename, label, start_span, end_span and text, separated by tabs.
+    Both tables have the columns filename, label, start_span, end_span and text, separated by tabs. The page of --html
+    has scores a label with their intervals, errors by kind (missed, spurious, boundary, label), the documents with most
+    errors, and, if the predicted table has a column score, precision by score. It holds the words of spans, and with
+    --texts whole notes.
 
     \b
     Examples:
       multiclin evaluate gold.tsv predicted.tsv
       multiclin evaluate gold.tsv predicted.tsv --entity DISEASE --per-document
+      multiclin evaluate gold.tsv predicted.tsv --html report.html --texts notes/
     """
+    if html is None and (texts is not None or overwrite):
+        option = "--overwrite" if texts is None else "--texts"
+        raise ClinnerError(f"{option} is for the page of --html; name one, or leave {option} out.")
+    from clinner_spacy.cli.outputs import check_output
     from clinner_spacy.scoring.tsv import evaluate, read_spans  # numpy and spaCy are slow to import
 
+    if html is not None:
+        check_output(html, (gold, predicted), overwrite=overwrite)
     scores = evaluate(read_spans(gold), read_spans(predicted), entity=entity, per_document=per_document)
     typer.echo(json.dumps(scores, indent=2, ensure_ascii=False))
+    if html is not None:
+        from clinner_spacy.cli.report import read_table, write_report
+
+        write_report(html, read_table(gold, entity), read_table(predicted, entity), texts)

@@ -42,9 +42,10 @@ def info_command(
       multiclin info mtl.pt --base-model FacebookAI/xlm-roberta-base
     """
     from clinner_spacy.checkpoints import load_checkpoint  # spaCy is slow to import
-    from clinner_spacy.cli.model import build_nlp, clinical_components, one_or_several, pipeline_folder
+    from clinner_spacy.cli.model import build_nlp, one_or_several, pipeline_folder
     from clinner_spacy.encoders.settings import EncoderSettings
-    from clinner_spacy.files import EMBEDDED
+    from clinner_spacy.files import path_of
+    from clinner_spacy.pipeline.components import clinical_components
 
     models_named = [model, *(more or ())]
     checkpoint = one_or_several(models_named)
@@ -64,7 +65,7 @@ def info_command(
         loaded = load_checkpoint(checkpoint, base_model=base_model, lang=lang, labels=label, settings=settings)
         about, tasks, models = about | loaded.info, loaded.tasks, [loaded.model]
     about["parameters"] = f"{sum(map(count_parameters, models)):,}"
-    paths = [EMBEDDED if name == options.DEFAULT_MODEL else folder or Path(name) for name in models_named]
+    paths = [folder or path_of(name) for name in models_named]
     if all(path.exists() for path in paths):
         about["size"] = f"{sum(map(_bytes, paths)) / 1e6:.1f} MB on disk"
     _print(about, tasks)

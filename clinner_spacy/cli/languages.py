@@ -2,7 +2,7 @@
 
 Function words ("de", "och", "nebo") tell languages apart in any text of some lines. They are spaCy's stop words, held
 without accents and in lower case, so that notes in capitals or without accents are told apart like others. A word
-counts less the more of the languages have it.
+counts less the more of the languages have it; a single letter, which may be one of "i.v.", does not count.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def language_of(text: str) -> str:
     """The language of a text, one of LANGUAGES, or "xx" where none of its words tells."""
     weights = function_words()
     scores: dict[str, float] = defaultdict(float)
-    for word in re.findall(r"[^\W\d_]+", plain(text[:ENOUGH])):
+    for word in re.findall(r"[^\W\d_]{2,}", plain(text[:ENOUGH])):
         langs = weights.get(word, ())
         for lang in langs:
             scores[lang] += 1 / len(langs)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from clinner_spacy.errors import ClinnerError
-
-if TYPE_CHECKING:
-    from spacy.language import Language
 
 #: What is shown of what is known about an index, in this order.
 SHOWN = ("source", "fingerprint", "lang", "terms", "duplicates", "mentions", "names", "codes", "content")
@@ -155,20 +152,3 @@ def query_command(
         typer.echo("nothing alike", err=True)
     for candidate in found:
         typer.echo(f"{candidate.code}\t{candidate.score:.3f}\t{candidate.term}")
-
-
-def add_linker(nlp: Language, index: str | Path, threshold: float | None = None) -> None:
-    """Add a "concept_linker" for the mentions of all components, and read its index. Raises ClinnerError if the
-    components write to several span groups, or the pipeline has a linker already."""
-    from clinner_spacy.cli.model import clinical_components
-    from clinner_spacy.pipeline.concept_linker import ConceptLinker
-
-    keys = {component.spans_key for component in clinical_components(nlp)}
-    if len(keys) > 1:
-        raise ClinnerError(f"--link is for one span group, not {', '.join(sorted(keys))}; let it be one.")
-    if any(isinstance(pipe, ConceptLinker) for _, pipe in nlp.pipeline):
-        raise ClinnerError("The pipeline has a concept_linker already, with its own terminology; leave --link out.")
-    config = {"index": str(index), "spans_key": keys.pop()} | ({} if threshold is None else {"threshold": threshold})
-    linker = nlp.add_pipe("concept_linker", config=config)
-    assert isinstance(linker, ConceptLinker)
-    linker.load()  # here, before processes fork that would each read it

@@ -20,11 +20,12 @@ from clinner_spacy.cli.languages import AUTO, TokenizerByLanguage
 from clinner_spacy.cli.options import DEFAULT_MODEL
 from clinner_spacy.encoders.shim import EncoderShim
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.ner.tagset import spelled
 from clinner_spacy.pipeline.clinical_assertion import ClinicalAssertion
+from clinner_spacy.pipeline.components import clinical_components
+from clinner_spacy.pipeline.components import labels_of as labels_of  # commands take both from here
+from clinner_spacy.pipeline.concept_linker import ConceptLinker
 from clinner_spacy.pipeline.marks import read_marks_alike
 from clinner_spacy.pipeline.saved import SavedPipe
-from clinner_spacy.pipeline.tagger import MultiClinNER
 
 #: Of a pipeline around published weights, which have no tokenizer of spaCy's: the rules shared by all languages.
 NO_LANGUAGE = "xx"
@@ -46,6 +47,7 @@ def build_nlp(
     label: Sequence[str] | None = None,
     threshold: float | None = None,
     assertion: bool = False,
+    link: str | Path | None = None,
 ) -> Language:
     """A pipeline whose components have read their weights; see :mod:`clinner_spacy.cli.options`.
 
@@ -83,6 +85,8 @@ def build_nlp(
         nlp.add_pipe(FACTORY, config={"checkpoint": checkpoint if folder is None else str(folder), **settings})
     if assertion:
         _add_assertion(nlp)
+    if link is not None:
+        _add_linker(nlp, link)
     for component in clinical_components(nlp):
         component.annotate = "spans"
         if threshold is not None:
@@ -127,15 +131,6 @@ def pipeline_folder(model: str | Sequence[str]) -> Path | None:
     return path if is_pipeline_dir(path) else None
 
 
-def clinical_components(nlp: Language) -> list[MultiClinNER]:
-    """The pipeline's active "multiclin_ner" components. Raises ClinnerError if there is none."""
-    found = [component for _, component in nlp.pipeline if isinstance(component, MultiClinNER)]
-    if not found:
-        there = ", ".join(nlp.pipe_names) or "nothing"
-        raise ClinnerError(f"The pipeline holds no {FACTORY!r} but {there}; name another.")
-    return found
-
-
 def _add_assertion(nlp: Language) -> None:
     """Add a "clinical_assertion" for the mentions of all components, unless the pipeline has one. Raises ClinnerError
     if nothing says what language it reads, or components write to several span groups."""
@@ -148,17 +143,17 @@ def _add_assertion(nlp: Language) -> None:
         nlp.add_pipe("clinical_assertion", config={"spans_key": keys.pop()})
 
 
-def labels_of(nlp: Language, only: Sequence[str] | None = None) -> list[tuple[str, str]]:
-    """Each (task, label) of the tasks in ``only`` or of all. Raises ClinnerError for a task that is not there."""
-    tasks: dict[str, list[str]] = {}
-    for component in clinical_components(nlp):
-        for task, labels in component.tasks.items():
-            tasks.setdefault(task, []).extend(labels)
-    unknown = [task for task in only or () if spelled(task, tasks) not in tasks]
-    if unknown:
-        raise ClinnerError(f"The model has no task {unknown[0]!r}; it has {', '.join(tasks)}.")
-    only = only and [spelled(task, tasks) for task in only]
-    return [(task, label) for task, labels in tasks.items() if not only or task in only for label in labels]
+def _add_linker(nlp: Language, index: str | Path) -> None:
+    """Add a "concept_linker" for the mentions of all components, and read its index. Raises ClinnerError if the
+    components write to several span groups, or the pipeline has a linker already."""
+    keys = {component.spans_key for component in clinical_components(nlp)}
+    if len(keys) > 1:
+        raise ClinnerError(f"--link is for one span group, not {', '.join(sorted(keys))}; let it be one.")
+    if any(isinstance(pipe, ConceptLinker) for _, pipe in nlp.pipeline):
+        raise ClinnerError("The pipeline has a concept_linker already, with its own terminology; leave --link out.")
+    linker = nlp.add_pipe("concept_linker", config={"index": str(index), "spans_key": keys.pop()})
+    assert isinstance(linker, ConceptLinker)
+    linker.load()  # here, before processes fork that would each read it
 
 
 def blank(lang: str) -> Language:

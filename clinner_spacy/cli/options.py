@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
-DEFAULT_MODEL = "embedded"
+from clinner_spacy.files import EMBEDDED_NAME
+
+DEFAULT_MODEL = EMBEDDED_NAME
 
 #: What typer takes as the default of :data:`Models`.
 DEFAULT_MODELS = [DEFAULT_MODEL]
@@ -88,6 +90,11 @@ Changed = Annotated[
 ]
 Assertion = Annotated[
     bool, typer.Option("--assertion", help="Say of each mention whether it is negated, uncertain, of the family, …")
+]
+TextColumn = Annotated[str | None, typer.Option(metavar="NAME", help="Where a table has the texts; default text.")]
+IdColumn = Annotated[str | None, typer.Option(metavar="NAME", help="Where a table has the ids; default note_id.")]
+Link = Annotated[
+    Path | None, typer.Option(metavar="INDEX", help="Give each mention its code, from an index that link build made.")
 ]
 Encoding = Annotated[str, typer.Option(metavar="NAME", help="Of the texts, as cp1252 or utf-16.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output if it is there.")]

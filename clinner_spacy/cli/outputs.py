@@ -6,6 +6,25 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.tables.formats import DASH
+
+
+def check_outputs(
+    output: str,
+    relations: Path | None,
+    inputs: Sequence[str | Path],
+    *,
+    overwrite: bool,
+    extra: Sequence[str] = (),
+) -> None:
+    """As :func:`check_output`, of OUTPUT, which may be standard output, and of a table of relations beside it."""
+    if output == DASH and overwrite and relations is None:
+        raise ClinnerError("--overwrite is for files, and OUTPUT is standard output; leave it out.")
+    for path in (output if output != DASH else None, relations):
+        if path is not None:
+            check_output(Path(path), inputs, overwrite=overwrite, extra=extra)
+    if relations is not None and output != DASH and relations.resolve() == Path(output).resolve():
+        raise ClinnerError(f"--relations {relations} is OUTPUT; name another file.")
 
 
 def check_output(output: Path, inputs: Iterable[str | Path], *, overwrite: bool, extra: Sequence[str] = ()) -> None:

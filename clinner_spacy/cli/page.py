@@ -1,135 +1,121 @@
-"""Texts with their mentions underlined, in the manner of displaCy's span style.
-
-The page is not made by displaCy, which puts a space behind every word, loses line ends and compares every word with
-every span. Here the page's text is the text that was read, character by character; the style sheet draws the labels.
-"""
+"""Texts with their mentions as one HTML page without scripts: legend, index, then note by note."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from html import escape
-from itertools import pairwise
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from tempfile import TemporaryFile
+from typing import IO
 
+from clinner_spacy.cli.marked import concept, label_rules, marked_text, said, shown
 from clinner_spacy.cli.relations import render_relations
-from clinner_spacy.cli.style import FOOT, HEAD, ROW
+from clinner_spacy.cli.style import FOOT, head, language_tag
 from clinner_spacy.files import replacing
 from clinner_spacy.tables.found import AnnotatedText, Found
 
-#: Colours of tasks, in order; black text can be read on each.
-COLOURS = ("#f4a896", "#9ac7ea", "#a9d8a3", "#e9c46a", "#c9b1e4", "#8fd3cb", "#f2b5d4", "#c8c3b7")
-
-#: Control characters have no place in HTML; Unicode has pictures of them.
-PICTURES = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\r\n"} | {0x7F: 0x2421}
-
-LINE_END = re.compile(r"\r\n|\r|\n")
-
-#: About how wide a character of the text and of a label is, in pixels.
-TEXT_WIDTH, LABEL_WIDTH = 8, 6.5
-
-
 #: How mentions are shown that are not simply there.
 ASSERTION_LEGEND = (
-    '<i class="hollow"></i><s>negated</s><i class="hollow"></i>uncertain, of the family, historical or hypothetical'
+    '<li><span class="key hollow"></span><s>negated</s></li>'
+    '<li><span class="key hollow"></span>uncertain, of the family, historical or hypothetical</li>'
 )
 
-
-class Mark(NamedTuple):
-    """A mention and the row under the text where it is drawn, from 0."""
-
-    found: Found
-    row: int
+#: Around a table: it scrolls for itself, with keys, too.
+WIDE = '<div class="wide" tabindex="0">'
 
 
 def write_page(
     path: Path, texts: Iterable[AnnotatedText], tasks: Mapping[str, str], lang: str, assertion: bool = False
 ) -> None:
     """Write one page with all ``texts``; tasks: label -> task, which has the colour; assertion: say in the legend how
-    mentions are shown that are not simply there. The page appears whole or not."""
-    names = list(dict.fromkeys(tasks.values()))
-    colour_of = {label: COLOURS[names.index(task) % len(COLOURS)] for label, task in tasks.items()}
-    legend = _legend(tasks, colour_of) + (ASSERTION_LEGEND if assertion else "")
-    with replacing(path) as file:
-        file.write(HEAD.substitute(lang="und" if lang == "xx" else escape(lang), legend=legend))
-        for text in texts:
-            file.write(f"<article>\n<h2>{_shown(text.name)}</h2>\n")
-            file.writelines(render_lines(text, colour_of))
-            file.writelines(render_relations(text))
-            file.write("</article>\n")
+    mentions are shown that are not simply there. The page appears whole or not, and memory holds one text at a time.
+
+    What comes first on the page is known last: texts and index wait in nameless files beside it.
+    """
+    totals: Counter[str] = Counter()
+    count = 0
+    with replacing(path) as file, _waiting(path) as index, _waiting(path) as body:
+        for count, text in enumerate(texts, 1):
+            counts = Counter(found.label for found in text.found)
+            totals += counts
+            index.write(_index_row(count, text.name, counts, tasks))
+            body.writelines(render_note(count, text, tasks, lang))
+        file.write(head("".join(label_rules(tasks)), _legend(tasks, totals) + (ASSERTION_LEGEND if assertion else "")))
+        if count > 1:
+            file.write(_index_head(count, tasks))
+            _copy(index, file)
+            file.write("</tbody></table></div></details>\n")
+        _copy(body, file)
         file.write(FOOT)
 
 
-def render_lines(text: AnnotatedText, colour_of: Mapping[str, str]) -> Iterator[str]:
-    """A paragraph for each line of the text."""
-    marks = stack(text.found)
-    open_marks: list[Mark] = []
-    begin = 0
-    for end, next_begin in [*((m.start(), m.end()) for m in LINE_END.finditer(text.text)), (len(text.text), None)]:
-        open_marks = [mark for mark in open_marks if mark.found.end > begin]
-        while marks and marks[-1].found.start < end:
-            open_marks.append(marks.pop())
-        yield _line(text.text, begin, end, open_marks, colour_of)
-        begin = next_begin or 0
+def render_note(number: int, text: AnnotatedText, tasks: Mapping[str, str], lang: str) -> Iterator[str]:
+    """A text with its mentions marked, the mentions as a table, its relations."""
+    class_of = {label: n for n, label in enumerate(tasks)}
+    prefix = f"n{number}"
+    yield f'<article id="{prefix}">\n<h2><span>{shown(text.name)}</span><a href="#top">to the top</a></h2>\n'
+    yield f'<div class="text" lang="{language_tag(lang)}" translate="no">'
+    yield from marked_text(text.text, text.found, class_of, prefix)
+    yield "</div>\n"
+    yield from _table(text, prefix) if text.found else ()
+    yield from render_relations(text)
+    yield "</article>\n"
 
 
-def stack(found: Iterable[Found]) -> list[Mark]:
-    """Give each mention the first row free where it begins, the longer of two first; the last mention comes first."""
-    marks: list[Mark] = []
-    ends: list[int] = []  # where each row is taken to
-    for mention in sorted(found, key=lambda f: (f.start, -f.end, f.label)):
-        row = next((n for n, end in enumerate(ends) if end <= mention.start), len(ends))
-        ends[row : row + 1] = [mention.end]
-        marks.append(Mark(mention, row))
-    return marks[::-1]
+def _table(text: AnnotatedText, prefix: str) -> Iterator[str]:
+    """The mentions, for those who do not see the marks; each leads to its own."""
+    asserted = any(found.said for found in text.found)
+    linked = any(found.code is not None for found in text.found)
+    names = ["Mention", "Label", "Score", *(["Said of it"] if asserted else []), *(["Code"] if linked else [])]
+    yield f"<details><summary>{_number(len(text.found), 'mention')}</summary>{WIDE}<table>"
+    yield "<thead><tr>" + "".join(f'<th scope="col">{name}</th>' for name in names) + "</tr></thead>\n<tbody>\n"
+    for n, found in enumerate(text.found):
+        yield f'<tr><td><a href="#{prefix}-{n}">{shown(text.text[found.start : found.end])}</a></td>'
+        yield "".join(f"<td>{shown(cell)}</td>" for cell in _cells(found, asserted, linked)) + "</tr>\n"
+    yield "</tbody></table></div></details>\n"
 
 
-def _line(text: str, begin: int, end: int, marks: Sequence[Mark], colour_of: Mapping[str, str]) -> str:
-    rows = max((mark.row + 1 for mark in marks), default=0)
-    cuts = {begin, end} | {at for mark in marks for at in mark.found[:2] if begin < at < end}
-    waiting = list(marks[::-1])
-    active: list[Mark] = []
-    parts = []
-    for start, stop in pairwise(sorted(cuts)):
-        active = [mark for mark in active if mark.found.end > start]
-        while waiting and waiting[-1].found.start <= start:
-            active.append(waiting.pop())
-        shown = _shown(text[start:stop])
-        parts.append(_segment(shown, start, stop, active, rows, colour_of) if active else shown)
-    return f'<p style="--rows:{rows}">{"".join(parts)}</p>\n'
+def _cells(found: Found, asserted: bool, linked: bool) -> Iterator[str]:
+    yield found.label
+    yield f"{found.score:.2f}"
+    if asserted:
+        yield ", ".join(said(found))
+    if linked:
+        yield concept(found)
 
 
-def _segment(shown: str, start: int, stop: int, marks: Sequence[Mark], rows: int, colour_of: Mapping[str, str]) -> str:
-    """A segment of text under which the same mentions stand, with a bar for each and the labels of those that begin."""
-    bars, labels, narrow = [], [], 0.0
-    for found, row in marks:
-        first, last, label = found[:3]
-        colour = colour_of[label]
-        hollow = f"repeating-linear-gradient(90deg,{colour} 0 3px,transparent 3px 6px)"
-        fill = hollow if found.attributes else f"linear-gradient({colour} 0 0)"
-        above = (rows - 1 - row) * ROW  # counted from the bottom
-        bars.append(f"{fill} 0 calc(100% - {above + 4}px) / 100% 4px no-repeat")
-        if first == start:
-            labels.append(f'<b data-label="{escape(label)}" style="--up:{above}px;--colour:{colour}"></b>')
-        if last == stop:
-            narrow = max(narrow, LABEL_WIDTH * (len(label) + 1) - TEXT_WIDTH * (last - first))
-    room = f";padding-right:{narrow:.0f}px" if narrow > 0 else ""  # for a label longer than its mention
-    title = escape("\n".join(" ".join([f"{f.label} {f.score:.2f}", *sorted(f.attributes)]) for f, _ in marks))
-    struck = ' class="negated"' if any("negated" in mark.found.attributes for mark in marks) else ""
-    return f'<span{struck} title="{title}" style="background:{",".join(bars)}{room}">{"".join(labels)}{shown}</span>'
+def _index_head(count: int, tasks: Mapping[str, str]) -> str:
+    labels = "".join(f'<th scope="col" class="number">{shown(label)}</th>' for label in tasks)
+    return (
+        f'<details id="index" open><summary>{_number(count, "note")}</summary>{WIDE}<table>'
+        f'<thead><tr><th scope="col">Note</th>{labels}</tr></thead>\n<tbody>\n'
+    )
 
 
-def _legend(tasks: Mapping[str, str], colour_of: Mapping[str, str]) -> str:
-    labels: dict[str, list[str]] = {}
-    for label, task in tasks.items():
-        labels.setdefault(task, []).append(label)
+def _index_row(number: int, name: str, counts: Mapping[str, int], tasks: Mapping[str, str]) -> str:
+    cells = "".join(f'<td class="number">{counts.get(label) or ""}</td>' for label in tasks)
+    return f'<tr><td><a href="#n{number}">{shown(name)}</a></td>{cells}</tr>\n'
+
+
+def _legend(tasks: Mapping[str, str], totals: Mapping[str, int]) -> str:
+    """An entry a label: its colour, how many there are, and its task where the label does not say it."""
     entries = []
-    for task, names in labels.items():
-        more = "" if names == [task.upper()] else f" ({', '.join(names)})"
-        entries.append(f'<i style="background:{colour_of[names[0]]}"></i>{_shown(task + more)}')
+    for n, (label, task) in enumerate(tasks.items()):
+        of = "" if label == task.upper() else f" ({shown(task)})"
+        count = f'<span class="count">{totals.get(label, 0):,}</span>'
+        entries.append(f'<li><span class="key m{n}"></span>{shown(label)}{of} {count}</li>')
     return "".join(entries)
 
 
-def _shown(text: str) -> str:
-    return escape(text).translate(PICTURES)
+def _number(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _waiting(path: Path) -> IO[str]:
+    return TemporaryFile("w+", encoding="utf-8", newline="", dir=path.resolve().parent)
+
+
+def _copy(source: IO[str], target: IO[str]) -> None:
+    source.seek(0)
+    shutil.copyfileobj(source, target)

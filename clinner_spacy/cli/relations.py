@@ -5,32 +5,25 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Generator, Iterable, Iterator
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clinner_spacy.cli.marked import shown
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.files import replacing
+from clinner_spacy.tables.formats import Format, table_format
 from clinner_spacy.tables.found import AnnotatedText
+from clinner_spacy.tables.records import records_of_relations
+from clinner_spacy.tables.write import Layout, table_writer
 
 if TYPE_CHECKING:
     from spacy.language import Language
 
-COLUMNS = (
-    *("filename", "relation", "head_label", "head_start", "head_end", "head_text"),
-    *("tail_label", "tail_start", "tail_end", "tail_text", "score"),
-)
-
-def relation_key(nlp: Language) -> str | None:
-    """The span group that the pipeline's relations point into; None if it finds none."""
-    from clinner_spacy.pipeline.clinical_relations import ClinicalRelations
-
-    keys = [component.spans_key for _, component in nlp.pipeline if isinstance(component, ClinicalRelations)]
-    return keys[0] if keys else None
-
 
 def require_relations(nlp: Language) -> None:
     """Raise ClinnerError if the pipeline finds no relations."""
+    from clinner_spacy.pipeline.components import relation_key
+
     if relation_key(nlp) is None:
         raise ClinnerError(
             f"The pipeline holds no 'clinical_relations' but {', '.join(nlp.pipe_names)}; name one that has it, or "
@@ -38,18 +31,30 @@ def require_relations(nlp: Language) -> None:
         )
 
 
-def recorded(texts: Iterable[AnnotatedText], path: Path) -> Generator[AnnotatedText]:
-    """Pass texts on and write their relations to a table, which appears when the last text has passed."""
+def recorded(texts: Iterable[AnnotatedText], path: Path, layout: Layout) -> Generator[AnnotatedText]:
+    """Pass texts on and write their relations to a table, which appears when the last text has passed.
+
+    Its format is that of its extension; a TSV calls the notes' ids "filename", as that of the mentions does.
+    """
+    format = table_format(path)
+    if format is Format.tsv:
+        yield from _recorded_as_tsv(texts, path, layout)
+        return
+    with table_writer(path, format, layout.relations()) as write:
+        for text in texts:
+            write(records_of_relations(text))
+            yield text
+
+
+def _recorded_as_tsv(texts: Iterable[AnnotatedText], path: Path, layout: Layout) -> Iterator[AnnotatedText]:
+    names = list(layout.relations())
     with replacing(path) as file:
         table = csv.writer(file, delimiter="\t", lineterminator="\n")
-        table.writerow(COLUMNS)
+        table.writerow(["filename" if name == "note_id" else name for name in names])
         for text in texts:
-            for r in text.relations:
-                sides = [text.found[n] for n in (r["head"], r["tail"])]
-                cells = [
-                    cell for f in sides for cell in (f.label, f.start, f.end, _one_line(text.text[f.start : f.end]))
-                ]
-                table.writerow([text.name, r["label"], *cells, f"{r['score']:.4f}"])
+            for record in records_of_relations(text):
+                record["score"] = f"{record['score']:.4f}"
+                table.writerow([_one_line(str(record.get(name, ""))) for name in names])
             yield text
 
 
@@ -59,10 +64,10 @@ def render_relations(text: AnnotatedText) -> Iterator[str]:
         yield '<ul class="relations">\n'
         for r in text.relations:
             head, tail = (
-                f"<q>{escape(_one_line(text.text[f.start : f.end]))}</q> <small>{escape(f.label)}</small>"
+                f"<q>{shown(_one_line(text.text[f.start : f.end]))}</q> <small>{shown(f.label)}</small>"
                 for f in (text.found[r["head"]], text.found[r["tail"]])
             )
-            score, label = f"{r['score']:.2f}", escape(r["label"])
+            score, label = f"{r['score']:.2f}", shown(r["label"])
             yield f'<li title="{score}">{head} <em>— {label} →</em> {tail}</li>\n'
         yield "</ul>\n"
 

@@ -30,14 +30,16 @@ def render_command(
     label: options.Label = None,
     threshold: options.Threshold = None,
     assertion: options.Assertion = False,
+    link: options.Link = None,
     encoding: options.Encoding = "utf-8",
     overwrite: options.Overwrite = False,
 ) -> None:
     """Show texts with their mentions marked, as one HTML page.
 
-    The page stands alone: no scripts, nothing fetched from elsewhere. Overlapping mentions have a line each; the score
-    shows when the pointer rests on a mention. With --assertion, which needs --lang, mentions that are negated are
-    struck, and all that are not simply there are hollow.
+    The page stands alone: no scripts, nothing fetched from elsewhere. An index counts mentions by note and label.
+    Overlapping mentions have a line each; scores and codes stand in a table below the note, and show when the pointer
+    rests on a mention. With --assertion, which needs --lang, mentions that are negated are struck, and all that are
+    not simply there are hollow.
 
     \b
     Examples:
@@ -64,6 +66,7 @@ def render_command(
         label=label,
         threshold=threshold,
         assertion=assertion,
+        link=link,
     )
     labels = labels_of(nlp, task)
     with closing(annotate_texts(texts, nlp, labels)) as annotated:

@@ -1,45 +1,54 @@
-"""The frame of the page that ``multiclin render`` writes: head, style sheet, foot."""
+"""The frame of the page that ``multiclin render`` writes; how texts look is the service's page's style, too."""
 
-from string import Template
+from functools import cache
+from html import escape
 
-#: Height of a row under the text, in pixels: a bar with its label.
-ROW = 13
+from clinner_spacy.files import PAGE
 
-HEAD = Template(
-    """<!DOCTYPE html>
-<html lang="$lang">
+FRAME = """
+body { max-width: 52rem; }
+header { position: sticky; top: 0; z-index: 1; padding: .8rem 0; background: var(--paper);
+  border-bottom: 1px solid var(--line); }
+h1 { position: absolute; left: -100rem; }
+h2 { display: flex; gap: 1rem; justify-content: space-between; margin: 2.4rem 0 .4rem; font-size: 14px;
+  color: var(--faint); overflow-wrap: anywhere; }
+h2 a { font-weight: 400; }
+details { margin: .8rem 0; }
+summary { color: var(--faint); font-size: 14px; cursor: pointer; }
+#index { scroll-margin: 4rem; }
+@media (max-width: 40rem) { header { position: static; } }
+@media print { header { position: static; } h2 a { display: none; } article { break-inside: avoid-page; } }
+"""
+
+HEAD = """<!DOCTYPE html>
+<html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+<meta name="referrer" content="no-referrer">
 <title>Clinical mentions</title>
 <style>
-body { max-width: 50rem; margin: 0 auto; padding: 0 1.5rem 5rem; background: #fdfdfb; color: #1d2329;
-  font: 17px/1.5 Charter, "Bitstream Charter", Georgia, "DejaVu Serif", serif; }
-header, h2, b { font-family: system-ui, -apple-system, "Segoe UI", Helvetica, Arial, "DejaVu Sans", sans-serif; }
-header { position: sticky; top: 0; z-index: 1; padding: .9rem 0; background: #fdfdfb; border-bottom: 1px solid #e3e3dd;
-  font-size: 14px; }
-header i { display: inline-block; width: .8em; height: .8em; margin: 0 .5em 0 1.6em; border-radius: 2px; }
-header i:first-child { margin-left: 0; }
-h2 { margin: 2.2rem 0 .5rem; font-size: 14px; font-weight: 600; color: #59636e; overflow-wrap: anywhere; }
-p { margin: 0; min-height: 1.9em; white-space: pre-wrap; overflow-wrap: anywhere;
-  line-height: calc(1.9em + var(--rows) * ROWpx); }
-p:empty { min-height: .8em; }
-p span { padding-bottom: calc(var(--rows) * ROWpx); -webkit-box-decoration-break: slice; print-color-adjust: exact; }
-p span.negated { text-decoration: line-through; }
-header i.hollow { background: repeating-linear-gradient(90deg,#59636e 0 3px,transparent 3px 6px); }
-p b { position: relative; padding-bottom: calc(var(--rows) * ROWpx); }
-p b::before { content: attr(data-label); position: absolute; left: 0; bottom: calc(var(--up) + 1px); padding: 1px 3px;
-  border-radius: 2px; background: var(--colour); font-size: 9px; line-height: 9px; letter-spacing: .02em;
-  white-space: nowrap; print-color-adjust: exact; }
-ul.relations { margin: .8rem 0 0; padding: .5rem 0 0; border-top: 1px solid #e3e3dd; list-style: none;
-  font-size: 15px; }
-ul.relations q { quotes: none; } ul.relations small, ul.relations em { color: #59636e; }
-</style>
+{style}</style>
 </head>
 <body>
-<header>$legend</header>
-""".replace("ROWpx", f"{ROW}px")
-)
+<header><h1>Clinical mentions</h1><ul class="legend">{legend}</ul></header>
+<main>
+"""
 
-FOOT = "</body>\n</html>\n"
+FOOT = "</main>\n</body>\n</html>\n"
+
+
+def head(rules: str, legend: str) -> str:
+    """The page up to its first text. rules: of the labels; legend: entries of a list."""
+    return HEAD.format(style=_style_of_texts() + FRAME + rules, legend=legend)
+
+
+def language_tag(lang: str) -> str:
+    """HTML's name of spaCy's language of any text, and of the others."""
+    return "und" if lang == "xx" else escape(lang)
+
+
+@cache
+def _style_of_texts() -> str:
+    return (PAGE / "mentions.css").read_text(encoding="utf-8")

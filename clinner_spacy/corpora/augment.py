@@ -1,4 +1,4 @@
-"""clinner.HospitalText.v1: gold as a hospital might have written it, for ``augmenter`` of ``clinner.DocBinCorpus.v1``.
+"""Gold as a hospital might have written it: augmenters for ``augmenter`` of ``clinner.DocBinCorpus.v1``.
 
 Journals write whole sentences with accents; a ward writes in capitals, without accents, in a hurry, in lines of eighty
 characters, under headings and above names. A change keeps gold true: words are changed one by one, and what is put in
@@ -11,6 +11,7 @@ import random
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,6 +48,19 @@ def create_hospital_augmenter(share: float = 0.5, seed: int = 0) -> Callable[[La
             if rng.random() < chance:
                 text = change(text, rng)
         yield to_example(nlp, text)
+
+    return augment
+
+
+def create_joined_lines_augmenter() -> Callable[[Language, Example], Iterator[Example]]:
+    """Give each document as it is, and again with spaces for its line ends: a corpus with a sentence a line teaches
+    that scopes end where lines do, but a sentence of a note need not stand on a line of its own."""
+
+    def augment(nlp: Language, example: Example) -> Iterator[Example]:
+        yield example
+        text = from_gold(example.reference)
+        if any("\n" in word for word in text.words):
+            yield to_example(nlp, joined(text))
 
     return augment
 
@@ -114,6 +128,20 @@ def wrapped(text: AnnotatedWords, rng: random.Random) -> AnnotatedWords:
             column = 0
     spaces = [space and i + 1 not in set(breaks) for i, space in enumerate(text.spaces)]
     return put_in(text._replace(spaces=spaces), [(at, [("\n", False)]) for at in breaks])
+
+
+def joined(text: AnnotatedWords) -> AnnotatedWords:
+    """Spaces for line ends; a span goes from its first to its last word that is no line end, if it has one."""
+    is_word = ["\n" not in word for word in text.words]
+    place = [0, *accumulate(is_word)]  # of each word, or of the next one, among those that stay
+    words = [word for word, stays in zip(text.words, is_word, strict=True) if stays]
+    ends = [not stays for stays in is_word[1:]] + [False]
+    spaces = [space or end for space, end, stays in zip(text.spaces, ends, is_word, strict=True) if stays]
+    spans = {
+        task: [(place[s], place[e], label) for s, e, label in found if place[s] < place[e]]
+        for task, found in text.spans.items()
+    }
+    return AnnotatedWords(words, spaces, spans)
 
 
 def with_lines(text: AnnotatedWords, rng: random.Random) -> AnnotatedWords:

@@ -200,7 +200,7 @@ def write_brat(folder: Path | str, documents: Iterable[Document]) -> int:
     meant: dict[str, str] = {}  # brat's spelling -> the label
     with making_folder(folder) as building:
         for document in documents:
-            _check_labels(document, meant)
+            check_labels(_labels_in(document), meant)
             _write(building, document)
             count += 1
     return count
@@ -245,10 +245,17 @@ def _standoff(document: Document) -> str:
     return "".join(line + "\n" for line in lines)
 
 
-def _check_labels(document: Document, meant: dict[str, str]) -> None:
-    """Raise ClinnerError for a label that brat would spell as one before; those of this document are added."""
+def _labels_in(document: Document) -> list[str]:
     mentions = [mention.label for group in document.mentions.values() for mention in group]
-    for label in (*mentions, *(relation.label for relation in document.relations or ())):
+    return [*mentions, *(relation.label for relation in document.relations or ())]
+
+
+def check_labels(labels: Iterable[str], meant: dict[str, str]) -> None:
+    """Raise ClinnerError for a label that brat cannot hold, or would spell as another before it.
+
+    meant: brat's spelling -> the label, of those before; these are added.
+    """
+    for label in labels:
         other = meant.setdefault(_label(label), label)
         if other != label:
             raise ClinnerError(f"Labels {other!r} and {label!r} are both {_label(label)} in brat; rename one.")

@@ -52,16 +52,40 @@ def read_conll(
     without token or tag, offsets that do not fit the token or go back, and tags of no scheme (BIO, IO, BILOU, BIOES).
     """
     report = report if report is not None else Report()
-    path = Path(path)
-    files = sorted(f for f in path.iterdir() if f.suffix in SUFFIXES) if path.is_dir() else [path]
-    if not files:
-        raise ClinnerError(f"{path} holds no file that ends in {', '.join(SUFFIXES)}.")
-    documents = [document for file in files for document in _read(file)]
+    documents = [document for file in _files(Path(path)) for document in _read(file)]
     rename_labels(documents, labels, only, report)
     yield from into_tasks(documents, task)
 
 
+def check_prefixes(path: Path) -> None:
+    """Raise ClinnerError if a row of the file or folder ends in a word without a prefix, as B-, and without a header
+    that says what it is: it may be a label, and as well the last word of a line of text."""
+    for file in _files(path):
+        for token in _tagged(file)[0]:
+            if token.columns and bare_tags([token.tag]):
+                raise ClinnerError(
+                    f"{file}, line {token.line}: the last column has no prefix, as B- or I-, and may be the words of a "
+                    "text; where they are tags, say so with --format conll."
+                )
+
+
+def _files(path: Path) -> list[Path]:
+    files = sorted(f for f in path.iterdir() if f.suffix in SUFFIXES) if path.is_dir() else [path]
+    if not files:
+        raise ClinnerError(f"{path} holds no file that ends in {', '.join(SUFFIXES)}.")
+    return files
+
+
 def _read(path: Path) -> list[Document]:
+    tokens, scheme = _tagged(path)
+    groups = [list(group) for _, group in groupby(tokens, key=lambda token: token.document)]
+    stem = document_name(Path(path.name))
+    names = [stem] if len(groups) == 1 else [f"{stem}-{n}" for n in range(1, len(groups) + 1)]
+    return [_document(name, group, scheme, path) for name, group in zip(names, groups, strict=True)]
+
+
+def _tagged(path: Path) -> tuple[list[_Token], str]:
+    """The tokens of a file and the scheme of their tags."""
     lines = re.split(r"\r\n|\n|\r", read_text(path).removeprefix("\ufeff"))
     is_csv = {"token", "ner"} <= set(next(csv.reader(lines[:1])))
     if path.suffix == ".csv" and not is_csv:
@@ -79,10 +103,7 @@ def _read(path: Path) -> list[Document]:
         raise ClinnerError(f"{path}: {error}") from error
     if bare_tags(tags):
         _check_columns(tokens, path)
-    groups = [list(group) for _, group in groupby(tokens, key=lambda token: token.document)]
-    stem = document_name(Path(path.name))
-    names = [stem] if len(groups) == 1 else [f"{stem}-{n}" for n in range(1, len(groups) + 1)]
-    return [_document(name, group, scheme, path) for name, group in zip(names, groups, strict=True)]
+    return tokens, scheme
 
 
 def _check_columns(tokens: list[_Token], path: Path) -> None:

@@ -28,7 +28,8 @@ logger = logging.getLogger("spacy")
 
 
 class TsvRow(NamedTuple):
-    """One span: a document's name, a label, character offsets (0-based, end exclusive), its text and its line."""
+    """One span: a document's name, a label, character offsets (0-based, end exclusive), its text, its line, and its
+    score, if the table has one and it was asked for."""
 
     document: str
     label: str
@@ -36,17 +37,19 @@ class TsvRow(NamedTuple):
     end: int
     text: str
     line: int
+    score: float | None = None
 
 
-def read_tsv(path: Path) -> Iterator[TsvRow]:
+def read_tsv(path: Path, scores: bool = False) -> Iterator[TsvRow]:
     """The rows of a span table, streamed; other columns are allowed and ignored, the order of columns is free.
 
-    Raises ClinnerError naming file and line for a missing column, an empty name or label, an offset that is not a whole
-    number and an end that is not behind its start.
+    scores: read the column "score", too, if there is one. Raises ClinnerError naming file and line for a missing
+    column, an empty name or label, an offset that is not a whole number, an end that is not behind its start and, if
+    scores are read, one that is not from 0 to 1.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as handle:
-            yield from _parse(handle, path)
+            yield from _parse(handle, path, scores)
     except UnicodeDecodeError as error:
         raise ClinnerError(f"{path} is not UTF-8: convert it to UTF-8 first.") from error
     except csv.Error as error:
@@ -55,7 +58,7 @@ def read_tsv(path: Path) -> Iterator[TsvRow]:
         raise ClinnerError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def _parse(lines: Iterable[str], path: Path) -> Iterator[TsvRow]:
+def _parse(lines: Iterable[str], path: Path, scores: bool) -> Iterator[TsvRow]:
     rows = csv.reader(chain(lines, [END]), delimiter="\t")
     first = 1
     header = next(rows)
@@ -66,6 +69,7 @@ def _parse(lines: Iterable[str], path: Path) -> Iterator[TsvRow]:
         raise ClinnerError(f"{path} lacks the {columns} {', '.join(missing)}: {wanted}.")
     name_at, label_at, start_at, end_at, text_at = (header.index(name) for name in COLUMNS)
     needed = max(name_at, label_at, start_at, end_at)
+    score_at = header.index("score") if scores and "score" in header else None
     line = rows.line_num
     for cells in rows:
         first, line = line + 1, rows.line_num
@@ -95,7 +99,8 @@ def _parse(lines: Iterable[str], path: Path) -> Iterator[TsvRow]:
                 first,
                 line,
             )
-        yield TsvRow(name, label, start, end, text, first)
+        score = None if score_at is None else _score(cells[score_at:][:1], path, first)
+        yield TsvRow(name, label, start, end, text, first, score)
     raise ClinnerError(f"{path}, line {first}: a quotation mark is opened and never closed; double it or take it out.")
 
 
@@ -108,6 +113,17 @@ def _offset(cell: str, column: str, path: Path, line: int) -> int:
     if abs(number) > MAX_OFFSET:
         raise ClinnerError(f"{path}, line {line}: the {column} is larger than any text.")
     return number
+
+
+def _score(cell: list[str], path: Path, line: int) -> float:
+    """A number from 0 to 1; ``cell`` is empty where the row is too short."""
+    try:
+        score = float(cell[0])
+    except (IndexError, ValueError):
+        score = -1.0
+    if not 0 <= score <= 1:  # nor is NaN
+        raise ClinnerError(f"{path}, line {line}: the score is not a number from 0 to 1.")
+    return score
 
 
 def write_multiclin_tsv(
@@ -128,11 +144,20 @@ def write_multiclin_tsv(
         for document in documents:
             for mention in chain.from_iterable(document.mentions.values()):
                 start, end = mention.start, mention.end
-                text = re.sub(r"[\t\n\r\v\f\x1c-\x1e\x85\u2028\u2029]", " ", document.text[start:end])
-                for column, value in (("name", document.name), ("label", mention.label)):
-                    if not value or CONTROL.search(value):
-                        raise ClinnerError(f"A {column} is empty or holds a control character: {value!r}; rename it.")
+                check_names(document.name, mention.label)
                 said = (int(name in mention.attributes) for name in attributes)
-                table.writerow((document.name, mention.label, start, end, text, *said))
+                table.writerow((document.name, mention.label, start, end, one_line(document.text[start:end]), *said))
                 written += 1
     return written
+
+
+def one_line(text: str) -> str:
+    """A text as one cell: tabs and line breaks become spaces."""
+    return re.sub(r"[\t\n\r\v\f\x1c-\x1e\x85\u2028\u2029]", " ", text)
+
+
+def check_names(document: str, label: str) -> None:
+    """Raise ClinnerError for the name of a document or a label that no table of lines and tabs can hold."""
+    for column, value in (("name", document), ("label", label)):
+        if not value or CONTROL.search(value):
+            raise ClinnerError(f"A {column} is empty or holds a control character: {value!r}; rename it.")

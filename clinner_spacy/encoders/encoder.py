@@ -13,15 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import srsly
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoModelForTokenClassification, AutoTokenizer
 from transformers.utils import logging
 
+from clinner_spacy.encoders.config_size import check_counts, check_size
 from clinner_spacy.encoders.hub import VOCABULARIES
 from clinner_spacy.encoders.pieces import PieceTokenizer, without_panics
-from clinner_spacy.encoders.torch_files import check_finite, check_sizes
+from clinner_spacy.encoders.torch_files import check_finite, check_numbers, check_sizes
 from clinner_spacy.errors import ClinnerError
 
 #: Pieces a window, special tokens included, unless the config or the encoder's positions say otherwise.
@@ -87,6 +89,7 @@ class Encoder:
 def read_config(path: Path) -> Any:
     """The ``config.json`` of a model directory. Raises ClinnerError if it is missing or its architecture unknown."""
     try:
+        check_counts(srsly.read_json(path / "config.json"))
         return plain(AutoConfig.from_pretrained(path, **SAFELY))
     except Exception as error:  # what is in the file may break anything
         raise ClinnerError(
@@ -177,7 +180,7 @@ def build_module(config: Any, tagger: bool, weights: Mapping[str, Tensor], sourc
         ) from error
     described = blank.state_dict()
     shapes = {name: tuple(value.shape) for name, value in described.items()}
-    unused = {name: torch.zeros(shape) for name, shape in shapes.items() if name.split(".")[0] in UNUSED}
+    unused = {name: shape for name, shape in shapes.items() if name.split(".")[0] in UNUSED}
     own = {name: shape for name, shape in shapes.items() if name not in unused}
     # Files of old versions hold buffers that are computed now.
     computed = {name for name, _ in blank.named_buffers()} - set(own)
@@ -201,8 +204,9 @@ def build_module(config: Any, tagger: bool, weights: Mapping[str, Tensor], sourc
             f"{source} does not fit the encoder that its config describes ({config.model_type}): {shown}."
         )
     full = {name: value.float() if value.is_floating_point() else value for name, value in given.items()}
-    with _no_progress_bar():
-        return _bare(type(blank).from_pretrained(None, config=config, state_dict=full | unused))
+    full |= {name: torch.zeros(shape) for name, shape in unused.items()}
+    with _quiet():
+        return _bare(type(blank).from_pretrained(None, config=config, state_dict=full))
 
 
 def freeze(encoder: Encoder, depth: bool | int) -> None:
@@ -225,9 +229,14 @@ def freeze(encoder: Encoder, depth: bool | int) -> None:
 def _from_pretrained(factory: Any, path: Path, config: Any) -> Any:
     for file in sorted(path.glob("*.bin")):
         check_sizes(file)
+    for file in sorted(path.glob("*.safetensors")):
+        check_numbers(file)
     try:
-        with _no_progress_bar():
+        check_size(factory, config, path)
+        with _quiet():
             module, info = factory.from_pretrained(path, config=config, output_loading_info=True, **SAFELY)
+    except ClinnerError:
+        raise
     except Exception as error:  # each format of weights has errors of its own
         raise ClinnerError(f"The weights in {path} cannot be read ({brief(error)}); fetch them again.") from error
     missing = sorted(key for key in info["missing_keys"] if "pooler." not in key and "position_ids" not in key)
@@ -241,13 +250,16 @@ def _from_pretrained(factory: Any, path: Path, config: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    """Putting weights in place takes a moment; transformers 5 draws a bar for it even into files."""
-    shown = logging.is_progress_bar_enabled()
+def _quiet() -> Iterator[None]:
+    """Putting weights in place takes a moment; transformers 5 draws a bar for it even into files, and a table of what
+    does not fit, which we say in a sentence."""
+    shown, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity_error()
     try:
         yield
     finally:
+        logging.set_verbosity(verbosity)
         if shown:
             logging.enable_progress_bar()
 

@@ -43,6 +43,15 @@ def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if has_bf16 else torch.float32
 
 
+def exact_half(value: torch.Tensor, *dtypes: torch.dtype) -> torch.Tensor:
+    """Float32 numbers in the first of ``dtypes`` that changes none of them; any other tensor, and what none of the
+    types holds, as it is."""
+    if value.dtype is not torch.float32:
+        return value
+    halves = (value.to(dtype) for dtype in dtypes)
+    return next((half for half in halves if torch.equal(half.float(), value)), value)
+
+
 def _cpu_multiplies_bf16() -> bool:
     """True on processors with bf16 matrix or dot-product instructions (AMX, AVX512-BF16, Arm's BF16)."""
     if platform.system() != "Linux":

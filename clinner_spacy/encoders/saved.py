@@ -6,34 +6,28 @@ import srsly
 import torch
 from safetensors.torch import load, save
 from tokenizers import Tokenizer
-from torch import Tensor
 from transformers import AutoConfig
 
+from clinner_spacy.encoders.config_size import check_counts
 from clinner_spacy.encoders.encoder import Encoder, brief, build_module, plain
 from clinner_spacy.encoders.pieces import PieceTokenizer, without_panics
+from clinner_spacy.encoders.precision import exact_half
 from clinner_spacy.errors import ClinnerError
 
 
 def encoder_to_bytes(encoder: Encoder) -> bytes:
     """Config, tokenizer and weights (safetensors) in one message; those that half precision holds exactly in it."""
-    weights = {name: _thinned(value.detach().cpu()) for name, value in encoder.module.state_dict().items()}
+    weights = {name: value.detach().cpu() for name, value in encoder.module.state_dict().items()}
+    halves = torch.float16, torch.bfloat16  # a publisher may have stored them so
     state = {
         "tagger": encoder.tagger,
         "config": encoder.config.to_json_string(use_diff=False),
         "tokenizer": encoder.pieces.tokenizer.to_str(),
-        "weights": save(weights),
+        "weights": save({name: exact_half(value, *halves).contiguous() for name, value in weights.items()}),
     }
     if encoder.pieces.published is not encoder.pieces.tokenizer:
         state["published"] = encoder.pieces.published.to_str()
     return srsly.msgpack_dumps(state)
-
-
-def _thinned(value: Tensor) -> Tensor:
-    """A weight in half precision if that changes none of its numbers, as where its publisher stored it so."""
-    if value.dtype == torch.float32:
-        halves = (value.to(dtype) for dtype in (torch.float16, torch.bfloat16))
-        value = next((half for half in halves if torch.equal(half.float(), value)), value)
-    return value.contiguous()
 
 
 def encoder_from_bytes(data: bytes) -> Encoder:
@@ -50,6 +44,7 @@ def encoder_from_bytes(data: bytes) -> Encoder:
     except Exception as error:  # tokenizers raises bare Exception
         raise ClinnerError(f"The saved encoder is damaged ({type(error).__name__}); save it again.") from error
     try:
+        check_counts(fields)
         config = plain(AutoConfig.for_model(**fields))
     except Exception as error:  # what is in the config may break anything
         kind = fields.get("model_type") if isinstance(fields, dict) else None

@@ -1,4 +1,4 @@
-"""Files of ``torch.save``, looked at before they are read: never code, never more than the file itself holds."""
+"""Files of weights, looked at before they are read: never code, never more than the file itself holds."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from clinner_spacy.errors import ClinnerError
 
 #: The number that files of torch before 1.6 begin with, inside its pickle.
 OLD_MAGIC = 0x1950A86A20F9469CFC6C.to_bytes(10, "little")
+
+#: How safetensors' names of floating-point types begin: F32, BF16, F8_E4M3.
+FLOATING = ("F", "BF")
 
 
 def read_state(path: Path) -> dict[str, Any]:
@@ -81,6 +84,20 @@ def check_sizes(path: Path) -> None:
             f"{path} is compressed: its {path.stat().st_size:,} bytes would become {size:,}; where you trust it, "
             "save it again with torch.save, which does not compress."
         )
+
+
+def check_numbers(path: Path) -> None:
+    """Raise ClinnerError if a safetensors file has weights in whole numbers: transformers would read them as they are,
+    without the scale that makes them weights."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            for name in file.keys():  # noqa: SIM118 - it is no dict
+                if name.endswith((".weight", ".bias")) and not file.get_slice(name).get_dtype().startswith(FLOATING):
+                    raise ClinnerError(f"{path} holds {name} in whole numbers; take the weights before quantization.")
+    except (SafetensorError, OSError) as error:
+        raise ClinnerError(f"{path} is no safetensors file or is damaged; fetch it again.") from error
 
 
 def check_finite(weights: Mapping[str, Any], source: str) -> None:

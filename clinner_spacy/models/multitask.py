@@ -94,7 +94,8 @@ def score_vectors(model: Model[Docs, Scores], docs: Docs, is_train: bool) -> tup
     ops = model.ops
     vectors, backprop_vectors = model.get_ref("tok2vec")(docs, is_train)
     lengths = ops.asarray1i([len(vector) for vector in vectors])
-    X = ops.flatten(vectors) if vectors else ops.alloc2f(0, W.shape[1])
+    # Flattening copies, and a document by itself may be huge.
+    X = vectors[0] if len(vectors) == 1 else ops.flatten(vectors) if vectors else ops.alloc2f(0, W.shape[1])
     Y = ops.gemm(X, W, trans2=True) + b
 
     def backprop(d_scores: Scores) -> Docs:

@@ -151,7 +151,8 @@ def _embed(
     if model.has_param("ngrams"):
         table: Any = model.get_param("ngrams")
         compute = partial(_ngram_vectors, table, model.attrs["floret"], vocab)
-        ngrams = model.attrs["ngram_cache"].rows(ops, orths, [table], [], compute)
+        # When predicting, the words' own vectors are cached, which is enough.
+        ngrams = model.attrs["ngram_cache"].rows(ops, orths, [table], [], compute) if is_train else compute(orths)
         hashed = ops.xp.hstack([hashed, ngrams])
     mixed, backprop_mixed = mix(hashed, is_train)
 

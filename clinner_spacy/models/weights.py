@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 import srsly
+import torch
 from safetensors.numpy import load, save
 from thinc.api import Model
 
+from clinner_spacy.encoders.precision import exact_half
 from clinner_spacy.errors import ClinnerError
 
 #: Parameters that an architecture may do without; what it has of them it checks itself.
@@ -37,7 +39,7 @@ def model_to_bytes(model: Model) -> bytes:
 def pack(tensors: Mapping[str, np.ndarray], state: dict[str, Any]) -> bytes:
     """Tensors and state in one safetensors file."""
     # safetensors writes memory as it lies, of a transposed array the wrong numbers.
-    stored = {name: np.ascontiguousarray(_thinned(value)) for name, value in tensors.items()}
+    stored = {name: _thinned(np.ascontiguousarray(value)) for name, value in tensors.items()}
     about = srsly.msgpack_dumps(state)
     # One value, since safetensors writes several in no order, and the same model should give the same bytes.
     return save(stored, metadata={"thinc": f"{_checksum(stored, about)} {base64.b64encode(about).decode('ascii')}"})
@@ -107,11 +109,7 @@ def _faults(prefix: str, node: Model) -> list[str]:
 
 def _thinned(value: np.ndarray) -> np.ndarray:
     """A parameter in half precision if that changes none of its numbers."""
-    if value.dtype != np.float32:
-        return value
-    with np.errstate(over="ignore"):
-        half = value.astype(np.float16)
-    return half if np.array_equal(half, value) else value
+    return exact_half(torch.from_numpy(value), torch.float16).numpy() if value.dtype == np.float32 else value
 
 
 def _as_parameter(value: np.ndarray | None) -> np.ndarray | None:

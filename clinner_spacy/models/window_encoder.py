@@ -86,11 +86,25 @@ OWNERS = (("maxout", "W"), ("maxout", "b"), ("layernorm", "G"), ("layernorm", "b
 def forward(
     model: Model[Floats2d, Floats2d], X: Floats2d, is_train: bool
 ) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
-    ops: Any = model.ops  # its array types are none of torch2xp's
-    given: Any = xp2torch(X, requires_grad=is_train)
-    layers = _layers(model, is_train)
-    with safe_in_forks(given.device), torch.set_grad_enabled(is_train):
-        read = _read(layers, given) if is_train else _read_blocks(layers, given, model.attrs["context"])
+    return _learn(model, X) if is_train else (_predict(model, X), lambda dY: dY)
+
+
+def _predict(model: Model[Floats2d, Floats2d], X: Floats2d) -> Floats2d:
+    """Holds on to nothing: of a document of a million words each array has half a gigabyte."""
+    given: Any = xp2torch(X)
+    with safe_in_forks(given.device), torch.set_grad_enabled(False):
+        read = _read_blocks(_layers(model, False), given, model.attrs["context"])
+    return cast(Floats2d, torch2xp(read, ops=cast(Any, model.ops)))  # its array types are none of torch2xp's
+
+
+def _learn(
+    model: Model[Floats2d, Floats2d], X: Floats2d
+) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
+    ops: Any = model.ops
+    given: Any = xp2torch(X, requires_grad=True)
+    layers = _layers(model, True)
+    with safe_in_forks(given.device), torch.set_grad_enabled(True):
+        read = _read(layers, given)
 
     def backprop(dY: Floats2d) -> Floats2d:
         with safe_in_forks(given.device):

@@ -124,7 +124,7 @@ def rules_for(lang: str, rules: str | Path | None) -> Path:
     return SHIPPED / f"{lang}.json" if rules is None else Path(rules)
 
 
-class Found(NamedTuple):
+class Said(NamedTuple):
     """What :meth:`ClinicalAssertion.predict` gives for a document: its scopes, and what they say of the spans of the
     group and of the entities, in their order."""
 
@@ -207,7 +207,7 @@ class ClinicalAssertion(Pipe):
             self.set_annotations(docs, self.predict(docs))
             yield from docs
 
-    def predict(self, docs: Iterable[Doc]) -> list[Found]:
+    def predict(self, docs: Iterable[Doc]) -> list[Said]:
         """What is said of the spans of each document, without touching it."""
         docs = list(docs)
         self.load()
@@ -221,10 +221,10 @@ class ClinicalAssertion(Pipe):
                 scopes = join(tagged[number], scopes, cues, line_ends(doc))
             group = list(doc.spans.get(self.spans_key, ()))
             said = assert_spans(doc, [*group, *doc.ents], scopes)
-            found.append(Found(scopes, said[: len(group)], said[len(group) :]))
+            found.append(Said(scopes, said[: len(group)], said[len(group) :]))
         return found
 
-    def set_annotations(self, docs: Iterable[Doc], scores: Sequence[Found]) -> None:
+    def set_annotations(self, docs: Iterable[Doc], scores: Sequence[Said]) -> None:
         """Write scopes and what they say to the documents."""
         for doc, found in zip(docs, scores, strict=True):
             write_scopes(doc, found.scopes, SCOPES_KEY)

@@ -2,7 +2,8 @@
 
 A model that reads the spelling of words would read ``\\r\\n`` as another word than ``\\n``, and spaCy's tokenizers
 leave a byte order mark on the first word. Here, for every component of a pipeline, a line end is read as ``\\n``
-however it is spelled, and a byte order mark is a word of its own that is read so, too. Texts and offsets stay as given.
+however it is spelled, a page break too, and a byte order mark is a word of its own that is read so,
+too. Texts and offsets stay as given.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from spacy.vocab import Vocab
 
 BYTE_ORDER_MARK = "\ufeff"
 
-MARK = re.compile(rf"\r\n?|[\x85\u2028\u2029]|{BYTE_ORDER_MARK}")
+MARK = re.compile(rf"\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]|{BYTE_ORDER_MARK}")
 
 #: What models read of a word, by the name of a lexeme's attribute.
 ATTRIBUTES = {"lower_": LOWER, "norm_": NORM, "prefix_": PREFIX, "suffix_": SUFFIX, "shape_": SHAPE}

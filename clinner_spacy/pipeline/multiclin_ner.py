@@ -14,6 +14,7 @@ from clinner_spacy.checkpoints.published import refuse_unused
 from clinner_spacy.encoders.settings import EncoderSettings, Precision
 from clinner_spacy.encoders.units import Words
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.files import EMBEDDED_NAME
 from clinner_spacy.pipeline.marks import read_marks_alike
 from clinner_spacy.pipeline.tagger import DEFAULT_SPANS_KEY, Annotate, MultiClinNER
 
@@ -23,7 +24,7 @@ from clinner_spacy.pipeline.tagger import DEFAULT_SPANS_KEY, Annotate, MultiClin
     assigns=["doc.spans", "doc.ents"],
     default_config={
         "model": None,
-        "checkpoint": "embedded",
+        "checkpoint": EMBEDDED_NAME,
         "base_model": None,
         "revision": None,
         "task": None,
@@ -75,7 +76,7 @@ def make_multiclin_ner(
     read_marks_alike(nlp)
     if model is None and checkpoint is not None and tasks:
         raise ClinnerError(f"Component {name!r} is given tasks and a checkpoint, which has its own; choose with task.")
-    if model is not None and checkpoint not in (None, "embedded"):
+    if model is not None and checkpoint not in (None, EMBEDDED_NAME):
         raise ClinnerError(f"Component {name!r} is given both a model and checkpoint={checkpoint!r}; set one to null.")
     settings = EncoderSettings(
         revision=revision,
@@ -90,7 +91,7 @@ def make_multiclin_ner(
     given = from_checkpoint | settings.changed()
     if model is not None:
         refuse_unused(given | {"task": task}, f"Component {name!r}, which is given a model,")
-    elif checkpoint == "embedded":
+    elif checkpoint == EMBEDDED_NAME:
         refuse_unused(given, f"The embedded model of component {name!r}")
     component = MultiClinNER(
         nlp.vocab,

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import html
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, HTTPException
+from fastapi import FastAPI, HTTPException, Query
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 
 from clinner_spacy import __version__
 from clinner_spacy.service.batching import Batcher, QueueFull
 from clinner_spacy.service.limits import BodyLimit, Limits
+from clinner_spacy.service.pages import page_router
 from clinner_spacy.service.reader import Reader, Reading
 from clinner_spacy.tables.dt4h import CONCEPT_CLASSES, Service, failed_response, nlp_response
-
-#: Of the page of endpoints, which fetches and runs nothing.
-CSP = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 
 
 class AsciiJSON(JSONResponse):
@@ -127,10 +124,17 @@ def build_app(readers: Mapping[str, Reader], limits: Limits = Limits()) -> FastA
         return {"version": __version__, "languages": {name: reader.info() for name, reader in readers.items()}}
 
     @app.post("/annotate", response_class=AsciiJSON)
-    async def annotate(body: Texts, language: str | None = None) -> Any:
-        """Texts in, mentions and relations of each out; null for what cannot be read."""
-        found = await all_readers.read(all_readers.chosen(language), body.texts)
-        return AsciiJSON({"results": [reading and reading._asdict() for reading in found]})
+    async def annotate(
+        body: Texts, language: str | None = None, task: Annotated[list[str] | None, Query()] = None
+    ) -> Any:
+        """Texts in, mentions and relations of each out; null for what cannot be read. task: only this one;
+        repeatable."""
+        name = all_readers.chosen(language)
+        if task and not set(task) <= set(readers[name].tasks):
+            raise HTTPException(422, f"task must be of {', '.join(readers[name].tasks)}.")
+        found = await all_readers.read(name, body.texts)
+        chosen = [reading.of_tasks(task) if reading and task else reading for reading in found]
+        return AsciiJSON({"results": [reading and reading._asdict() for reading in chosen]})
 
     @app.post("/process_bulk", response_class=AsciiJSON)
     async def process_bulk(
@@ -148,11 +152,7 @@ def build_app(readers: Mapping[str, Reader], limits: Limits = Limits()) -> FastA
         service = Service(reader.model, name)
         return AsciiJSON([_response(*pair, service, wanted, negation) for pair in zip(notes, found, strict=True)])
 
-    @app.get("/docs", include_in_schema=False)
-    async def docs() -> HTMLResponse:
-        """The endpoints, as a page that fetches nothing."""
-        return HTMLResponse(_docs_page(app.openapi()), headers=CSP)
-
+    app.include_router(page_router(app))
     return app
 
 
@@ -188,18 +188,3 @@ async def _say_what_is_wrong(request: Request, error: Exception) -> JSONResponse
         return JSONResponse({"detail": f"{first['loc'][-1]} is not as it must be: {first['msg']}."}, 422)
     shape = '{"texts": [...]}' if request.url.path == "/annotate" else '[{"text": ...}] or {"content": [{"text": ...}]}'
     return JSONResponse({"detail": f"The body is not JSON of the form {shape}."}, 422)
-
-
-def _docs_page(schema: dict[str, Any]) -> str:
-    rows = [
-        f"<dt><code>{method.upper()} {html.escape(path)}</code><dd>{html.escape(operation.get('description', ''))}"
-        for path, methods in schema["paths"].items()
-        for method, operation in methods.items()
-    ]
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        "<title>clinner-spacy</title><style>:root{color-scheme:light dark}body{font:1rem/1.5 sans-serif;"
-        "max-width:45rem;margin:2rem auto;padding:0 1rem}dd{margin:0 0 1rem}</style>"
-        f"<h1>clinner-spacy {__version__}</h1><dl>{''.join(rows)}</dl>"
-        '<p>All of it for programs: <a href="openapi.json">openapi.json</a></html>'
-    )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from clinner_spacy.ner.write import ANY_TASK
 from clinner_spacy.pipeline.clinical_assertion import ClinicalAssertion
 from clinner_spacy.pipeline.tagger import MultiClinNER
 from clinner_spacy.tables.found import AnnotatedText, mentions_of, relations_in
@@ -22,6 +23,17 @@ class Reading(NamedTuple):
 
     mentions: list[Record]
     relations: list[Record]
+
+    def of_tasks(self, tasks: Collection[str]) -> Reading:
+        """Mentions of these tasks, or of none in particular, and the relations between them."""
+        mentions = [mention for mention in self.mentions if mention["task"] in (*tasks, ANY_TASK)]
+        ends = {(mention["label"], mention["start"], mention["end"]) for mention in mentions}
+        relations = [r for r in self.relations if {_end(r, "head"), _end(r, "tail")} <= ends]
+        return Reading(mentions, relations)
+
+
+def _end(relation: Record, side: str) -> tuple[str, int, int]:
+    return relation[f"{side}_label"], relation[f"{side}_start"], relation[f"{side}_end"]
 
 
 class Reader:

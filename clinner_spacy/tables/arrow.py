@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from spacy.language import Language
-from spacy.tokens import Doc, Span, SpanGroup
+from spacy.tokens import Doc
 
 from clinner_spacy.assertion.categories import ATTRIBUTES
-from clinner_spacy.corpora.document import NAME_KEY
 from clinner_spacy.corpora.labels import SPANS_KEY
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.tables.docs import doc_of, relate, relations_of
 from clinner_spacy.tables.records import SCORED, Record, relation_records, to_records
 
 if TYPE_CHECKING:
@@ -43,6 +43,14 @@ def import_pyarrow() -> Any:
     except ImportError as error:
         raise ClinnerError('Tables need pyarrow; install it with pip install "clinner-spacy[tables]".') from error
     return pyarrow
+
+
+def is_string(kind: pyarrow.DataType) -> bool:
+    """Whether a type is one of strings, dictionary-encoded or not."""
+    types = import_pyarrow().types
+    kind = kind.value_type if types.is_dictionary(kind) else kind
+    tests = [getattr(types, f"is_{name}", None) for name in ("string", "large_string", "string_view")]  # by version
+    return any(test(kind) for test in tests if test)
 
 
 def mention_columns(said: bool, linked: bool) -> dict[str, str]:
@@ -76,53 +84,36 @@ def schema(columns: Mapping[str, Any]) -> pyarrow.Schema:
     return pa.schema([(name, named.get(kind, kind)) for name, kind in columns.items()])
 
 
-def from_table(table: pyarrow.Table, nlp: Language, texts: Mapping[str, str], spans_key: str = SPANS_KEY) -> list[Doc]:
+def from_table(
+    table: pyarrow.Table,
+    nlp: Language,
+    texts: Mapping[str, str],
+    spans_key: str = SPANS_KEY,
+    relations: pyarrow.Table | None = None,
+) -> list[Doc]:
     """Docs with the mentions of a table of findings in ``doc.spans[spans_key]``, in the order of ``texts``.
 
-    texts: the note of each ``note_id``; a note without a row has an empty group. A span covers the words of ``nlp``
-    that its mention touches; the mention's own place is in the group's ``attrs["characters"]``.
-    Raises ClinnerError for a column that is missing, a note that ``texts`` lacks and offsets outside its text.
+    texts: the note of each ``note_id``; a note without a row has an empty group. relations: the table of
+    :func:`relation_table`, for ``doc._.relations``. A span covers the words of ``nlp`` that its mention touches; the
+    mention's own place is in the group's ``attrs["characters"]``. Raises ClinnerError for a column that is missing, a
+    note that ``texts`` lacks, offsets outside its text and a relation between what is no mention.
     """
-    missing = [name for name in NEEDED if name not in table.column_names]
+    records = _by_note(table, NEEDED, texts)
+    related = {} if relations is None else _by_note(relations, tuple(RELATION), texts)
+    docs = [doc_of(name, text, records[name], nlp, spans_key) for name, text in texts.items()]
+    for doc, name in zip(docs, related, strict=False):
+        relate(doc, relations_of(records[name], related[name], name))
+    return docs
+
+
+def _by_note(table: pyarrow.Table, needed: Sequence[str], names: Iterable[str]) -> dict[str, list[Record]]:
+    """The rows of each note, in their order; an empty list where it has none."""
+    missing = [name for name in needed if name not in table.column_names]
     if missing:
         raise ClinnerError(f"The table lacks {', '.join(missing)}; it has {', '.join(table.column_names)}.")
-    records: dict[str, list[Record]] = {name: [] for name in texts}
+    records: dict[str, list[Record]] = {name: [] for name in names}
     for record in table.to_pylist():
         if record["note_id"] not in records:
             raise ClinnerError(f"The table has findings in {record['note_id']!r}, which is none of the texts.")
         records[record["note_id"]].append(record)
-    return [_doc(name, text, records[name], nlp, spans_key) for name, text in texts.items()]
-
-
-def _doc(name: str, text: str, records: Sequence[Record], nlp: Language, key: str) -> Doc:
-    doc = nlp.tokenizer(text)  # not make_doc: its length limit is the parser's, not ours
-    doc.user_data[NAME_KEY] = name
-    spans = [_span(doc, record, name) for record in records]
-    attrs: dict[str, Any] = {"characters": [[r["start"], r["end"]] for r in records]}
-    there = records[0] if records else {}
-    for column, attribute in (("score", "scores"), ("task", "tasks"), ("code", "codes")):
-        if there.get(column) is not None:
-            attrs[attribute] = [r[column] for r in records]
-    for said in ATTRIBUTES:
-        if there.get(said) is not None:
-            attrs[said] = [float(r[f"{said}_score"] if f"{said}_score" in r else r[said]) for r in records]
-    if "codes" in attrs:
-        attrs["candidates"] = [[_candidate(r)] if r["code"] else [] for r in records]
-    doc.spans[key] = SpanGroup(doc, name=key, spans=spans, attrs=attrs)
-    return doc
-
-
-def _span(doc: Doc, record: Record, name: str) -> Span:
-    start, end = record["start"], record["end"]
-    if 0 <= start < end <= len(doc.text):
-        span = doc.char_span(start, end, label=record["label"], alignment_mode="expand")
-        if span is not None:
-            return span
-    where = f"{name!r}: a {record['label']} from {start} to {end}"
-    raise ClinnerError(f"{where} holds no word of the text of {len(doc.text)} characters; give the text it is of.")
-
-
-def _candidate(record: Record) -> dict[str, Any]:
-    return {"code": record["code"], "term": record.get("term", ""), "score": record.get("code_score")}
-
-
+    return records

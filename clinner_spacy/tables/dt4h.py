@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from clinner_spacy import __version__
-from clinner_spacy.tables.records import Record
+from clinner_spacy.tables.found import AnnotatedText
+from clinner_spacy.tables.records import Record, mention_record
+from clinner_spacy.tables.write import json_of, opened
 
 #: DT4H's classes of concepts by our labels; another label stands as it is, in lower case.
 CONCEPT_CLASSES = {
@@ -63,6 +66,15 @@ def nlp_response(
         },
         "nlp_service_info": service.info(),
     }
+
+
+def write_responses(path: str | Path, notes: Iterable[AnnotatedText], service: Service, id_column: str) -> None:
+    """Write the ``NlpResponse`` of each note, a line each; its name stands in the metadata as ``id_column``."""
+    with opened(path) as file:
+        for note in notes:
+            records = (mention_record(found, note.text) for found in note.found)
+            response = nlp_response(note.text, records, service, {id_column: note.name, **note.columns})
+            file.write(json_of(response) + "\n")
 
 
 def failed_response(

@@ -47,6 +47,10 @@ class Found(NamedTuple):
         """What the mention is, as negated."""
         return frozenset(name for name, p in self.said if p >= TRUE)
 
+    def to_mention(self, id: str) -> Mention:
+        place = ((self.start, self.end),)
+        return Mention(self.label, place, id=id, attributes=self.attributes, code=self.code or "")
+
 
 class AnnotatedText(NamedTuple):
     """A text and what was found in it, in text order; relations are dicts whose head and tail are indices into
@@ -59,10 +63,7 @@ class AnnotatedText(NamedTuple):
     columns: Mapping[str, Any] = {}
 
     def to_document(self) -> Document:
-        mentions = [
-            Mention(found.label, ((found.start, found.end),), id=f"T{n}", attributes=found.attributes)
-            for n, found in enumerate(self.found, 1)
-        ]
+        mentions = [found.to_mention(f"T{n}") for n, found in enumerate(self.found, 1)]
         relations = [Relation(r["label"], f"T{r['head'] + 1}", f"T{r['tail'] + 1}") for r in self.relations]
         return Document(self.name, self.text, {"sc": mentions}, relations)
 

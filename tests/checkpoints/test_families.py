@@ -14,8 +14,25 @@ from torch.nn.functional import gelu, relu
 
 from clinner_spacy.encoders.units import units_of
 from clinner_spacy.errors import ClinnerError
-from tests.published import LONG, Reference, crf, linear, marginals, mentions, runs, save, viterbi
-from tests.tiny import TEXT, config, save_encoder
+from tests.published import (
+    CLTL_TAGS,
+    LONG,
+    Reference,
+    cardioner,
+    cardioner_multihead,
+    cardioner_multilabel,
+    cltl,
+    linear,
+    linear_crf,
+    marginals,
+    mentions,
+    multihead,
+    ner_lab,
+    runs,
+    save,
+    viterbi,
+)
+from tests.tiny import TEXT
 
 SHORT = TEXT[0]
 
@@ -40,19 +57,6 @@ def visible(spans, text):
 @pytest.fixture(autouse=True)
 def seed():
     torch.manual_seed(0)
-
-
-LABELS = ("SYMPTOM", "DISEASE")
-
-
-def multihead(path, kind="roberta", prefix="roberta", model_type="crf-tagger", n_layers=2, labels=LABELS, **fields):
-    heads = {}
-    for label in labels:
-        for n in range(n_layers):
-            heads |= linear(f"{label}_dense_{n}", 16)
-        heads |= linear(f"{label}_classifier", 3) | crf(f"{label}_crf")
-    given = {"classes": list(labels), "number_of_layer_per_head": n_layers, "context_size": 8}
-    return save(path, kind, prefix, heads, {**given, "model_type": model_type, "architectures": ["X"], **fields})
 
 
 @pytest.mark.parametrize(("kind", "prefix"), [("roberta", "roberta"), ("bert", "bert"), ("xlm-roberta", "roberta")])
@@ -90,9 +94,7 @@ def test_multi_head_crf(tmp_path, kind, prefix, text):
 
 def test_linear_crf_over_raw_text(tmp_path):
     """SU-FMI-AI: a linear layer and a CRF over all pieces, special tokens too, the encoder under its own prefix."""
-    heads = linear("classifier", 3) | crf("crf")
-    tags = {"id2label": {"0": "B-PROCEDURE", "1": "I-PROCEDURE", "2": "O"}}
-    path = save(tmp_path, "xlm-roberta", "transformer", heads, tags)
+    path = linear_crf(tmp_path)
     reference = Reference(path, "xlm-roberta", "transformer")
     ids, offsets = reference.pieces(SHORT)
     logits = reference.linear("classifier", reference.vectors(ids))
@@ -103,14 +105,7 @@ def test_linear_crf_over_raw_text(tmp_path):
 
 def test_ner_lab(tmp_path):
     """No config beside the weights; forbidden transitions are held at -10,000 whatever the weights say."""
-    invalid = {"invalid_start_transitions": torch.tensor([False, False, True])}
-    invalid["invalid_transitions"] = torch.tensor([[False, False, True], [False] * 3, [False] * 3])
-    path = save(tmp_path / "model", "roberta", "backbone", linear("classifier", 3) | crf("crf") | invalid, {})
-    (path / "config.json").unlink()
-    save_encoder(tmp_path / "base", "roberta", weights=False)
-    encoding = {"max_length": 64, "strategy": "greedy", "label2id": {"O": 0, "B-DISEASE": 1, "I-DISEASE": 2}}
-    model = {"architecture": "crf", "base_model": str(tmp_path / "base")}
-    (path / "encoding.json").write_text(json.dumps({"encoding": encoding, "model": model}))
+    path = ner_lab(tmp_path / "model")
     reference = Reference(path, "roberta", "backbone")
     ids, offsets = reference.pieces(SHORT)
     transitions, start, end = reference.chain("crf")
@@ -124,14 +119,7 @@ def test_ner_lab(tmp_path):
 @pytest.mark.parametrize("hidden", [(), (12, 8)])
 @pytest.mark.parametrize("with_crf", [False, True])
 def test_cardioner_single_head(tmp_path, hidden, with_crf):
-    sizes = [16, *hidden]
-    heads = {}
-    for n, (n_in, n_out) in enumerate(zip(sizes, [*hidden, 3], strict=True)):
-        heads |= linear(f"classifier.{3 * n if hidden else 1}", n_out, n_in)
-    name = "TokenClassificationModelCRF" if with_crf else "TokenClassificationModel"
-    heads |= crf("crf") if with_crf else {}
-    tags = {"id2label": {"0": "O", "1": "B-MED", "2": "I-MED"}, "architectures": [name]}
-    path = save(tmp_path, "roberta", "roberta", heads, tags | {"classifier_hidden_layers": list(hidden)})
+    path = cardioner(tmp_path, hidden, with_crf)
     reference = Reference(path, "roberta", "roberta")
     ids, offsets = reference.pieces(SHORT)
     X = reference.vectors(ids)
@@ -145,8 +133,7 @@ def test_cardioner_single_head(tmp_path, hidden, with_crf):
 
 def test_cardioner_multi_head_crf(tmp_path):
     """Its dense layers follow one another, unlike IEETA's."""
-    kind = {"architectures": ["TokenClassificationModelMultiHeadCRF"], "entity_types": ["SYMPTOM", "DISEASE"]}
-    path = multihead(tmp_path, "roberta", model_type="multihead-crf-tagger", number_of_layers_per_head=2, **kind)
+    path = cardioner_multihead(tmp_path)
     reference = Reference(path, "roberta", "roberta")
     ids, offsets = reference.pieces(SHORT)
     expected = set()
@@ -160,10 +147,7 @@ def test_cardioner_multi_head_crf(tmp_path):
 
 
 def test_cardioner_labels_each_true_or_not(tmp_path):
-    heads = linear("classifier.1", 5)
-    names = ["O", "B-DISEASE", "I-DISEASE", "B-MED", "I-MED"]
-    kind = {"architectures": ["MultiLabelTokenClassificationModelCustom"], "id2label": dict(enumerate(names))}
-    path = save(tmp_path, "roberta", "backbone", heads, kind)
+    path = cardioner_multilabel(tmp_path)
     reference = Reference(path, "roberta", "backbone")
     ids, offsets = reference.pieces(SHORT)
     p = reference.linear("classifier.1", reference.vectors(ids)).sigmoid()[1:-1]
@@ -181,16 +165,14 @@ def test_cardioner_labels_each_true_or_not(tmp_path):
 
 def test_one_head_of_several_labels_over_raw_text(tmp_path):
     """CLTL: seven tags in one head, softmax, raw text."""
-    names = ["O", *(f"{prefix}-{label}" for label in ("DISEASE", "SYMPTOM", "PROCEDURE") for prefix in "BI")]
-    kind = {"architectures": ["RobertaForTokenClassification"], "id2label": dict(enumerate(names))}
-    path = save(tmp_path, "roberta", "roberta", linear("classifier", 7), kind)
+    path = cltl(tmp_path)
     reference = Reference(path, "roberta", "roberta")
     ids, offsets = reference.pieces(SHORT)
     best = reference.linear("classifier", reference.vectors(ids)).argmax(dim=1).tolist()[1:-1]
     spans, before = [], 0
     for tag, (start, end) in zip(best, offsets, strict=True):
         if tag and (tag % 2 or (before + 1) // 2 != (tag + 1) // 2):
-            spans.append([start, end, names[tag][2:]])
+            spans.append([start, end, CLTL_TAGS[tag][2:]])
         elif tag:
             spans[-1][1] = end
         before = tag
@@ -293,25 +275,3 @@ def test_training_on_pieces_learns(tmp_path):
     doc = nlp(SHORT)
     expected = [(span.start_char, span.end_char) for span in gold.spans["d"]]
     assert [(span.start_char, span.end_char) for span in doc.spans["sc"]] == expected
-
-
-def test_what_does_not_fit_is_named(tmp_path):
-    path = multihead(tmp_path / "a", classes=["SYMPTOM", "CHEMICAL"])
-    with pytest.raises(ClinnerError, match="CHEMICAL_classifier"):
-        found(path, SHORT)
-    with pytest.raises(ClinnerError, match="no task 'drug'"):
-        found(multihead(tmp_path / "b"), SHORT, task="drug")
-    with pytest.raises(ClinnerError, match="pieces of the raw text"):
-        found(multihead(tmp_path / "b"), SHORT, words="whitespace")
-    heads = linear("classifier", 3) | crf("crf", 4)
-    tags = {"id2label": {"0": "O", "1": "B-X", "2": "I-X"}}
-    with pytest.raises(ClinnerError, match=r"crf.transitions .* \(4, 4\) .* \(3, 3\)"):
-        found(save(tmp_path / "c", "roberta", "roberta", heads, tags), SHORT)
-    with pytest.raises(ClinnerError, match=r"model type 'novel'.* other.weight"):
-        found(save(tmp_path / "d", "roberta", "roberta", linear("other", 3), {"model_type": "novel"}), SHORT)
-
-
-def test_tokenizer_of_another_model_is_named(tmp_path):
-    path = multihead(tmp_path, "roberta", vocab_size=config("roberta").vocab_size - 1)
-    with pytest.raises(ClinnerError, match=r"does not fit|do not belong together"):
-        found(path, SHORT)

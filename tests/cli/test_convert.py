@@ -9,6 +9,9 @@ from spacy.tokens import Doc, DocBin
 from typer.testing import CliRunner, Result
 
 from clinner_spacy.cli import app
+from tests.cli.conftest import TEXT, Run
+from tests.cli.test_predict import FOUND, write
+from tests.tables.files import write_notes
 
 
 @pytest.fixture
@@ -119,3 +122,59 @@ def test_errors_show_no_text(tmp_path: Path, name: str, content: str) -> None:
     result = convert(tmp_path / name, tmp_path / "o.spacy", "--only", "SYMPTOM")
     assert result.exit_code == 1 and result.output.count("\n") == 1
     assert not any(word in result.output for word in ("Juan", "998877", "fiebre", "alta"))
+
+
+def test_a_text_is_not_taken_for_labels(tmp_path: Path) -> None:
+    """Rows of one length, one of which ends in O: labels without prefixes are read only where the user says so."""
+    (tmp_path / "folder").mkdir()
+    for note in (tmp_path / "note.txt", tmp_path / "folder" / "note.conll"):
+        note.write_text("Grupo sanguíneo O\nNiega fiebre alta\nTos seca leve\n")
+        result = convert(note, tmp_path / "o.spacy")
+        assert result.exit_code == 1 and "line 2: the last column has no prefix" in result.output
+        assert not any(word in result.output for word in ("alta", "leve", "Niega"))
+    assert "--format conll" in convert(tmp_path / "folder", tmp_path / "o.spacy").output
+    (tmp_path / "a.conll").write_text("Toma NN O\naspirina NN DRUG\n")
+    assert convert(tmp_path / "a.conll", tmp_path / "o.spacy").exit_code == 1
+    assert convert(tmp_path / "a.conll", tmp_path / "o.spacy", "--format", "conll").exit_code == 0
+    assert labels(tmp_path / "o.spacy") == {"drug": ["DRUG"]}
+
+
+@pytest.mark.parametrize("kind", ["tsv", "csv", "jsonl", "parquet", "parts"])
+def test_findings_are_read_back(run: Run, tmp_path: Path, kind: str) -> None:
+    notes = write_notes(tmp_path / "notes.parquet", [{"id": n, "body": TEXT if n % 2 else "Nada."} for n in range(6)])
+    columns = ("--text-column", "body", "--id-column", "id")
+    found = f"{tmp_path}/found/" if kind == "parts" else f"{tmp_path}/found.{kind}"
+    options = ("--part-notes", "2") if kind == "parts" else ("--scores",) if kind == "tsv" else ()
+    assert run("predict", notes, found, *columns, *options).exit_code == 0
+    result = convert(found, tmp_path / "o.spacy", "--texts", notes, *columns)
+    assert result.exit_code == 0, result.output
+    assert "6 mentions in 6 documents; all kept as they stand" in result.output
+    for n, doc in enumerate(docs(tmp_path / "o.spacy")):
+        spans = [(s.label_, s.start_char, s.end_char, s.text) for group in doc.spans.values() for s in group]
+        assert sorted(spans) == (sorted(FOUND) if n % 2 else []) and doc.user_data["clinner_name"] == str(n)
+        assert set(doc.spans) == {"symptom", "disease"}
+
+
+def test_findings_in_files_of_texts(run: Run, tmp_path: Path) -> None:
+    write(tmp_path / "notes", {"deep/a.txt": TEXT, "b.txt": "Nada."})
+    assert run("predict", tmp_path / "notes", tmp_path / "found.tsv").exit_code == 0
+    result = convert(tmp_path / "found.tsv", tmp_path / "o.spacy", "--texts", tmp_path / "notes", "--task", "all")
+    assert result.exit_code == 0, result.output
+    first, second = docs(tmp_path / "o.spacy")
+    assert not first.spans["all"] and [span.text for span in second.spans["all"]] == [found[3] for found in FOUND]
+
+
+def test_findings_want_their_notes_and_nothing_else_does(run: Run, brat: Path, tmp_path: Path) -> None:
+    notes = write_notes(tmp_path / "notes.jsonl", [{"note_id": "a", "text": TEXT}, {"note_id": "b", "text": None}])
+    run("predict", notes, tmp_path / "found.jsonl")
+    for arguments, message in (
+        ((tmp_path / "found.jsonl",), "name these with --texts"),
+        ((tmp_path / "found.jsonl", "--texts", notes), "row 2 cannot be read: its text is null"),
+        ((tmp_path / "found.jsonl", "--texts", tmp_path / "none.csv"), "is neither a file nor a directory"),
+        ((brat, "--texts", notes), "--texts is for a table of findings"),
+        ((brat, "--id-column", "id"), "--id-column is for a table of findings"),
+        ((brat, "--relations", notes), "--relations is for a table of findings"),
+    ):
+        result = convert(arguments[0], tmp_path / "o.spacy", *arguments[1:])
+        assert result.exit_code == 1 and message in result.output, result.output
+    assert not (tmp_path / "o.spacy").exists()

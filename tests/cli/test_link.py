@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import spacy
 from typer.testing import CliRunner
 
 from clinner_spacy.cli import app
-from clinner_spacy.cli.link import add_linker
+from clinner_spacy.cli.model import build_nlp
 from clinner_spacy.corpora.brat import write_brat
 from clinner_spacy.corpora.docbin import save_docs
 from clinner_spacy.corpora.document import Document, Mention, to_doc
@@ -101,14 +102,49 @@ def test_refused(built: Path, table: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "i").exists()
 
 
-def test_a_linker_for_a_command(built: Path) -> None:
+@pytest.fixture
+def notes(tmp_path: Path) -> Path:
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    (folder / "a.txt").write_text("Acude por fiebre.", encoding="utf-8")
+    return folder
+
+
+def run(*args: object) -> Any:
+    done = CliRunner().invoke(app, [*map(str, args)])
+    assert done.exit_code == 0, done.output
+    return done
+
+
+def test_predict_writes_codes(built: Path, notes: Path, tmp_path: Path) -> None:
+    options = ("--lang", "es", "--link", built)
+    run("predict", notes, tmp_path / "found.tsv", *options)
+    header, row = (line.split("\t") for line in (tmp_path / "found.tsv").read_text().splitlines())
+    assert header[5:] == ["code", "code_score"]
+    assert row[4:6] == ["fiebre", "D3"] and float(row[6]) > 0.5
+    run("predict", notes, tmp_path / "found.jsonl", *options)
+    (record,) = map(json.loads, (tmp_path / "found.jsonl").read_text().splitlines())
+    assert record["code"] == "D3" and record["term"] == "Fiebre"
+    run("predict", notes, tmp_path / "brat", "--format", "brat", *options)
+    assert "N1\tReference T1 code:D3\t" in (tmp_path / "brat" / "a.ann").read_text()
+    run("predict", notes, tmp_path / "plain.tsv", "--lang", "es")
+    assert (tmp_path / "plain.tsv").read_text().splitlines()[0].endswith("\ttext")
+
+
+def test_render_shows_codes(built: Path, notes: Path, tmp_path: Path) -> None:
+    run("render", notes, tmp_path / "a.html", "--lang", "es", "--link", built)
+    assert "D3 Fiebre" in (tmp_path / "a.html").read_text()
+
+
+def test_a_linker_beside_the_own_one_is_refused(built: Path, tmp_path: Path) -> None:
     nlp = spacy.blank("es")
     nlp.add_pipe("multiclin_ner", config={"checkpoint": str(EMBEDDED), "spans_key": "found"})
-    add_linker(nlp, built, threshold=0.9)
-    doc = nlp("Acude por fiebre.")
-    assert [span.kb_id_ for span in doc.spans["found"]] == ["D3"]
+    nlp.add_pipe("concept_linker", config={"index": str(built), "spans_key": "found"})
+    nlp.to_disk(tmp_path / "pipeline")
     with pytest.raises(ClinnerError, match="has a concept_linker already"):
-        add_linker(nlp, built)
+        build_nlp(str(tmp_path / "pipeline"), link=built)
+    with pytest.raises(ClinnerError, match=r"index.json"):
+        build_nlp(lang="es", link=tmp_path)
 
 
 def test_an_encoder(table: Path, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def note(tmp_path: Path) -> Path:
 
 
 def invoke(command: str, model: Path | str, note: Path, *args: str) -> Any:
-    rest = [str(model)] if command == "info" else [str(note), str(note.with_name("out")), "--model", str(model)]
+    rest = [str(model)] if command == "info" else [str(note), str(note.with_name("out.tsv")), "--model", str(model)]
     return CliRunner().invoke(app, [command, *rest, *args])
 
 
@@ -45,9 +45,9 @@ def test_tags_that_are_only_counted_are_named(command: str, counted: Path, note:
     result = invoke(command, counted, note, *TAGS)
     assert result.exit_code == 0, result.output
     if command == "predict":
-        assert {row[1] for row in read_tsv(note.with_name("out"))} <= {"DRUG"}
+        assert {row[1] for row in read_tsv(note.with_name("out.tsv"))} <= {"DRUG"}
     else:
-        shown = result.output if command == "info" else note.with_name("out").read_text()
+        shown = result.output if command == "info" else note.with_name("out.tsv").read_text()
         assert "drug" in shown
 
 
@@ -60,7 +60,7 @@ def test_a_saved_pipeline_has_no_use_for_them(
     result = invoke(command, saved if model == "saved" else model, note, *option)
     assert (result.exit_code, result.output.count("\n")) == (1, 1)
     assert "is a saved pipeline" in result.output or "The embedded model" in result.output
-    assert not note.with_name("out").exists()
+    assert not note.with_name("out.tsv").exists()
 
 
 @pytest.fixture

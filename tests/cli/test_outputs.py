@@ -39,10 +39,10 @@ def test_refused(
 
 
 def test_overwritten_when_asked(run: Run, tmp_path: Path) -> None:
-    write(tmp_path, {"a.txt": TEXT, "out": "old"})
-    for command in ("predict", "render"):
-        assert run(command, tmp_path / "a.txt", tmp_path / "out", "--overwrite").exit_code == 0
-        assert "fiebre" in (tmp_path / "out").read_text()
+    write(tmp_path, {"a.txt": TEXT, "out.tsv": "old", "out.html": "old"})
+    for command, name in (("predict", "out.tsv"), ("render", "out.html")):
+        assert run(command, tmp_path / "a.txt", tmp_path / name, "--overwrite").exit_code == 0
+        assert "fiebre" in (tmp_path / name).read_text()
 
 
 def test_relations_are_written_beside(run: Run, tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ from spacy.language import Language
 from spacy.tokens import Span, SpanGroup
 
 from clinner_spacy.cli.annotate import annotate_texts
-from clinner_spacy.cli.model import build_nlp, labels_of
+from clinner_spacy.cli.model import build_nlp
 from clinner_spacy.corpora.tsv import read_tsv
+from clinner_spacy.pipeline.components import labels_of
 from clinner_spacy.tables.found import Text
 from tests.cli.conftest import TEXT, Run
 from tests.pipeline.conftest import gold, tagger, train
@@ -75,6 +76,17 @@ def test_brat(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "out/deep/note.ann").read_text() == "T1\tSYMPTOM 14 20\tfiebre\n"
     again = run("predict", tmp_path / "in", tmp_path / "out", "--format", "brat")
     assert again.exit_code == 1 and "exists already" in again.output
+
+
+def test_labels_that_brat_cannot_hold_are_refused_before_reading(run: Run, saved: Path, tmp_path: Path) -> None:
+    nlp = spacy.load(saved)
+    nlp.get_pipe("multiclin_ner").add_task("place", ["A B", "A_B"])
+    nlp.to_disk(tmp_path / "model")
+    note = write(tmp_path, {"note.txt": b"\xff"}) / "note.txt"
+    result = run("predict", note, tmp_path / "out", "--format", "brat", model=tmp_path / "model")
+    assert result.exit_code == 1 and "Labels 'A B' and 'A_B' are both A_B in brat" in result.output
+    chosen = run("predict", note, tmp_path / "out", "--format", "brat", "--task", "disease", model=tmp_path / "model")
+    assert "note.txt is not UTF-8" in chosen.output
 
 
 def test_task_and_threshold(run: Run, tmp_path: Path) -> None:
@@ -152,9 +164,10 @@ def test_a_failure_leaves_the_old_table(run: Run, tmp_path: Path) -> None:
 
 def test_unwritable_output(run: Run, tmp_path: Path) -> None:
     write(tmp_path, {"a.txt": TEXT})
-    for output in (tmp_path / "no" / "out.tsv", tmp_path):
+    for output, told in ((tmp_path / "no" / "out.tsv", "cannot be written"), (tmp_path, "holds other things")):
         result = run("predict", tmp_path / "a.txt", output)
-        assert result.exit_code == 1 and f"{output} cannot be written" in result.output
+        assert result.exit_code == 1 and f"{output} {told}" in result.output
+    assert nothing_else(tmp_path, "a.txt")
 
 
 def test_models_that_cannot_be_read(run: Run, saved: Path, tmp_path: Path) -> None:

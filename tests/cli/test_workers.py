@@ -57,7 +57,8 @@ def notes(tmp_path: Path) -> Path:
 
 def predict(saved: Path, notes: Path, *args: object, before=lambda: None) -> Command:
     output = notes.parent / "out"
-    command = ["predict", notes, output, "--model", saved, *args]
+    format = () if "--format" in args else ("--format", "tsv")
+    command = ["predict", notes, output, "--model", saved, *format, *args]
     return Command(command, notes.parent / "log", before)
 
 

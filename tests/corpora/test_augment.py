@@ -15,7 +15,9 @@ from clinner_spacy.corpora.augment import (
     AnnotatedWords,
     bare,
     create_hospital_augmenter,
+    create_joined_lines_augmenter,
     from_gold,
+    joined,
     mistyped,
     recased,
     unaccented,
@@ -105,3 +107,27 @@ def test_bare_takes_accents_away_and_changes_are_chances():
     assert bare("exploración šesti åldersförändring") == "exploracion sesti aldersforandring"
     assert all(0 < chance < 1 for _, chance in CHANGES)
     assert from_gold(gold_doc()).spans == {"symptom": [(0, 2, "SYMPTOM"), (3, 4, "SYMPTOM")]}
+
+
+@settings(deadline=None)
+@given(gold_texts())
+def test_joined_lines_leave_every_span_on_its_words(text):
+    changed = joined(text)
+    assert changed.words == [word for word in text.words if word != "\n"]
+    for task, spans in text.spans.items():
+        assert covered(changed, task) == [words for words in covered(text, task) if words]
+        assert len(changed.spans[task]) <= len(spans)
+    follows = dict(zip([n for n, word in enumerate(text.words) if word != "\n"], changed.spaces, strict=True))
+    for n, space in follows.items():
+        assert space == (text.spaces[n] or text.words[n + 1 : n + 2] == ["\n"])
+
+
+def test_a_document_of_one_line_is_given_once():
+    augment = create_joined_lines_augmenter()
+    doc = NLP("Sin fiebre.\nTos seca.")
+    doc.spans["negation"] = SpanGroup(doc, spans=[Span(doc, 0, 1, "NEG"), Span(doc, 1, 2, "NSCO")])
+    given_back = list(augment(NLP, Example(NLP.make_doc(doc.text), doc)))
+    assert [example.reference.text for example in given_back] == [doc.text, "Sin fiebre. Tos seca."]
+    assert [[span.text for span in e.reference.spans["negation"]] for e in given_back] == [["Sin", "fiebre"]] * 2
+    one = NLP("Sin fiebre.")
+    assert len(list(augment(NLP, Example(one.copy(), one)))) == 1

@@ -12,6 +12,9 @@ from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
 from spacy.util import load_config
 
+from clinner_spacy.corpora.docbin import save_docs
+from clinner_spacy.corpora.document import to_doc
+from clinner_spacy.corpora.multiclin import read_multiclin
 from tests.layout import DOSES, write_doses
 from tests.tiny import TEXT, save_encoder
 
@@ -34,12 +37,14 @@ def split(tmp_path) -> Path:
     return folder.parent
 
 
-def learn(config: str, encoder: Path | None, split: Path, output: Path, **overrides: Any) -> None:
+def learn(config: str, encoder: Path, split: Path, output: Path, **overrides: Any) -> None:
+    corpus = {"paths.encoder": str(encoder), "paths.train": str(split), "paths.dev": str(split)}
+    train_with(config, output, **corpus, **overrides)
+
+
+def train_with(config: str, output: Path, **overrides: Any) -> None:
     settings = {
         "nlp.lang": "es",
-        **({"paths.encoder": str(encoder)} if encoder else {}),
-        "paths.train": str(split),
-        "paths.dev": str(split),
         "system.gpu_allocator": None,
         "training.max_epochs": 0,
         "training.max_steps": 60,
@@ -62,6 +67,15 @@ def test_xlmr(tmp_path, split):
     encoder = save_encoder(tmp_path / "encoder")
     window = {"components.multiclin_ner.model.tok2vec.window": 64}
     learn("xlmr.cfg", encoder, split, tmp_path / "out", **window)
+    assert found(tmp_path / "out" / "model-last") == [MENTIONS[0]]
+
+
+def test_from_embedded(tmp_path, split):
+    corpus = tmp_path / "corpus.spacy"
+    nlp = spacy.blank("es")
+    save_docs(corpus, (to_doc(document, nlp) for document in read_multiclin(split)))
+    paths = {f"corpora.{part}.paths": [str(corpus)] for part in ("train", "dev")}
+    train_with("from_embedded.cfg", tmp_path / "out", **paths)
     assert found(tmp_path / "out" / "model-last") == [MENTIONS[0]]
 
 

@@ -15,8 +15,9 @@ from typer.testing import CliRunner
 from clinner_spacy.checkpoints import load_checkpoint
 from clinner_spacy.cli import app
 from clinner_spacy.cli.annotate import annotate_texts
-from clinner_spacy.cli.model import build_nlp, labels_of
+from clinner_spacy.cli.model import build_nlp
 from clinner_spacy.errors import ClinnerError, WordsWarning
+from clinner_spacy.pipeline.components import labels_of
 from clinner_spacy.pipeline.forget import forget_words
 from clinner_spacy.tables.found import Text
 from tests.pipeline.conftest import NOTES, gold, tagger, train

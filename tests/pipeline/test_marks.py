@@ -81,7 +81,7 @@ def test_line_ends_of_a_transformer(transformer: Language, text: str) -> None:
 
 
 def test_the_issues_example(embedded: Language) -> None:
-    for end in ("\n", "\r\n", "\r", "\x85", "\u2028", "\u2029"):
+    for end in ("\n", "\r\n", "\r", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"):
         doc = embedded(f"fiebre{end}tos")
         assert [span.text for span in doc.spans["sc"]] == ["fiebre", "tos"]
 

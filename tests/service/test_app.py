@@ -4,47 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
 from clinner_spacy.cli.model import build_nlp
-from clinner_spacy.service.app import build_app
 from clinner_spacy.service.limits import Limits
-from clinner_spacy.service.reader import Reader
+from clinner_spacy.service.reader import Reader, Reading
+from tests.service.conftest import serving
 
 TEXT = "Niega fiebre. Diagnosticado de diabetes mellitus tipo 2."
 SECRET = "Zacarias"
-DEFAULT = Limits()
-
-
-@pytest.fixture(scope="module")
-def reader() -> Reader:
-    return Reader(build_nlp(lang="es", assertion=True), "embedded")
-
-
-@contextmanager
-def serving(readers: dict[str, Reader], limits: Limits = DEFAULT) -> Iterator[httpx.Client]:
-    server = uvicorn.Server(uvicorn.Config(build_app(readers, limits), port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    deadline = time.monotonic() + 30
-    while not server.started and time.monotonic() < deadline:
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-            yield client
-    finally:
-        server.should_exit = True
-        thread.join(30)
-        assert not thread.is_alive()
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +49,28 @@ def test_entities_and_negation_are_chosen(client: httpx.Client) -> None:
     (answer,) = client.post("/process_bulk", params=query, json=[{"text": TEXT}]).json()
     annotations = answer["nlp_output"]["annotations"]
     assert annotations and {(a["concept_class"], a["negation"]) for a in annotations} == {("disorder/disease", None)}
+
+
+def test_tasks_are_chosen(client: httpx.Client) -> None:
+    asked = {"texts": [TEXT + " Toma metformina."]}
+    for tasks in (["disease"], ["disease", "drug"]):
+        (result,) = client.post("/annotate", params={"task": tasks}, json=asked).json()["results"]
+        assert {mention["task"] for mention in result["mentions"]} == set(tasks)
+    answer = client.post("/annotate", params={"task": "dragons"}, json=asked)
+    assert answer.status_code == 422 and "disease" in answer.json()["detail"]
+
+
+def test_relations_stay_where_both_ends_do() -> None:
+    places = [("DRUG", 0, 3, "drug"), ("DOSE", 4, 6, "dose"), ("DRUG", 7, 9, "")]
+    mentions = [{"label": label, "start": s, "end": e, "task": task} for label, s, e, task in places]
+
+    def relation(head: int, tail: int) -> dict[str, Any]:
+        ends = {"head": mentions[head], "tail": mentions[tail]}
+        return {f"{side}_{key}": of[key] for side, of in ends.items() for key in ("label", "start", "end")}
+
+    chosen = Reading(mentions, [relation(0, 1), relation(0, 2)]).of_tasks(["drug"])
+    assert chosen.mentions == [mentions[0], mentions[2]], "what another component found is of any task"
+    assert chosen.relations == [relation(0, 2)]
 
 
 @pytest.mark.parametrize("query", [{"language": "xx"}, {"entities": "dragons"}, {"negation": "perhaps"}])

@@ -9,9 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clinner_spacy.assertion.categories import ATTRIBUTES, TRUE
+from clinner_spacy.corpora.extension import set_relations_extension
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.ner.trim import trim
-from clinner_spacy.tables.arrow import CONCEPT, MENTION, SAID, as_table, from_table, mention_columns, to_table
+from clinner_spacy.tables.arrow import (
+    CONCEPT,
+    MENTION,
+    SAID,
+    as_table,
+    from_table,
+    mention_columns,
+    relation_table,
+    to_table,
+)
 from clinner_spacy.tables.records import SCORED
 
 NLP = spacy.blank("es")
@@ -47,6 +57,21 @@ def test_round_trip(given: tuple[dict[str, str], pa.Table]) -> None:
     docs = from_table(table, NLP, texts)
     assert [doc.text for doc in docs] == list(texts.values())
     assert to_table(docs).equals(table)
+
+
+def test_relations_come_back() -> None:
+    texts = {"a": "Toma aspirina 100 mg.", "b": "Nada."}
+    rows = [{"note_id": "a", "start": 5, "end": 13, "label": "DRUG", "task": "t", "score": 0.5}]
+    rows += [{**rows[0], "start": 14, "end": 20, "label": "DOSE"}]
+    docs = from_table(pa.Table.from_pylist(rows), NLP, texts)
+    set_relations_extension()
+    docs[0]._.relations = [{"head": 0, "tail": 1, "label": "R", "score": 0.25}]
+    relations = relation_table(docs)
+    first, second = from_table(to_table(docs), NLP, texts, relations=relations)
+    assert first._.relations == docs[0]._.relations and second._.relations == []
+    assert relation_table([first, second]).equals(relations)
+    with pytest.raises(ClinnerError, match="a relation with a DOSE from 14 to 20, which the table of findings has not"):
+        from_table(to_table(docs).slice(0, 1), NLP, texts, relations=relations)
 
 
 def test_columns_are_those_of_the_components() -> None:

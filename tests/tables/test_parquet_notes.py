@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from clinner_spacy import Annotate
+from clinner_spacy.errors import ClinnerError
+from clinner_spacy.tables.parquet_notes import check_notes, find_parquet
+
+ANNOTATE = Annotate("never loaded", keep=["day"])
+NOTES = pa.table({"other": [0.5, 0.5], "note_id": ["a", "b"], "text": ["tos", "fiebre"], "day": [1, 2]})
+
+
+def write(folder: Path, *tables: pa.Table) -> list[Path]:
+    for number, table in enumerate(tables):
+        pq.write_table(table, folder / f"{number}.parquet")
+    return find_parquet(folder)
+
+
+def with_column(name: str, column: list) -> pa.Table:
+    return NOTES.set_column(NOTES.column_names.index(name), name, pa.array(column))
+
+
+def test_the_columns_that_are_read(tmp_path: Path) -> None:
+    files = write(tmp_path, NOTES, with_column("note_id", ["c", "d"]))
+    assert [file.name for file in files] == ["0.parquet", "1.parquet"]
+    table = check_notes(files, ANNOTATE)
+    assert len(table) == 0 and table.schema == NOTES.select(["note_id", "text", "day"]).schema
+
+
+@pytest.mark.parametrize(
+    ("second", "sentence"),
+    [
+        (NOTES.drop(["text"]), "1.parquet lacks the column 'text'; it has other, note_id, day"),
+        (with_column("note_id", ["c", "b"]), "^1 notes have an id that an earlier note has"),
+        (with_column("note_id", ["c", None]), "1.parquet: The column 'note_id' has 1 nulls in 2 rows"),
+        (with_column("note_id", [1, 2]), "1.parquet has the column 'note_id' as int64, .*0.parquet as string"),
+    ],
+)
+def test_files_that_do_not_fit(tmp_path: Path, second: pa.Table, sentence: str) -> None:
+    with pytest.raises(ClinnerError, match=sentence):
+        check_notes(write(tmp_path, NOTES, second), ANNOTATE)
+
+
+def test_broken_and_missing_files(tmp_path: Path) -> None:
+    with pytest.raises(ClinnerError, match=r"holds no \.parquet file"):
+        find_parquet(tmp_path)
+    with pytest.raises(ClinnerError, match="is no directory"):
+        find_parquet(tmp_path / "not there")
+    (file,) = write(tmp_path, NOTES)
+    file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises(ClinnerError, match=r"0\.parquet cannot be read as Parquet"):
+        check_notes([file], ANNOTATE)
+    (tmp_path / "1.parquet").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ClinnerError, match=r"1\.parquet cannot be read"):
+        find_parquet(tmp_path)
