@@ -106,7 +106,7 @@ def build_command(
 
 
 def info_command(index: Index) -> None:
-    """Say what an index holds.
+    """Say what an index holds, after comparing its checksum.
 
     \b
     Example:
@@ -114,7 +114,7 @@ def info_command(index: Index) -> None:
     """
     from clinner_spacy.linking.store import open_source
 
-    source = open_source(index)
+    source = open_source(index, check=True)
     about = {key: source.index.about.get(key) for key in SHOWN}
     about["labels"] = ", ".join(sorted(filter(None, source.index.labels.texts()))[:20])
     about["ranking"] = "learned" if source.ranker is not None else "by likeness"

@@ -28,8 +28,8 @@ class Mention(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A concept that a mention may be: its code, the term that speaks for it ("" where none is alike), and how likely
-    it is, from 0 to 1."""
+    """A concept that a mention may be: its code, the term that speaks for it (of a code none of whose terms is
+    alike, its preferred or most chosen one), and how likely it is, from 0 to 1."""
 
     code: str
     term: str
@@ -83,11 +83,12 @@ class Linker:
         return [self._rank(*both, k) for both in zip(mentions, gathered, strict=True)]
 
     def _rank(self, mention: Mention, evidence: Evidence, k: int) -> list[Candidate]:
-        entries = entries_of(self.index, evidence.names, self.labels.get(mention.label))
+        allowed = self.labels.get(mention.label)
+        entries = entries_of(self.index, evidence.names, allowed)
         found = candidates_of(evidence, entries)
         scores = found.likeness
         if self.ranker is not None and len(found.codes) and not evidence.certain:
-            found = self.spread(found)
+            found = self.spread(found) if allowed is None else found  # siblings may be of any label
             features = self.features(mention, evidence, entries, found)
             scores = probabilities(self.ranker, features, self.pairs(mention, found))
         best = np.argsort(-scores, kind="stable")[:k]
@@ -95,8 +96,16 @@ class Linker:
 
     def _candidate(self, found: Candidates, n: int, score: float) -> Candidate:
         entry = int(found.entries[n])
-        term = self.index.terms.text(entry) if entry >= 0 else ""
-        return Candidate(self.index.codes.text(int(found.codes[n])), term, score)
+        code = int(found.codes[n])
+        term = self.index.terms.text(entry if entry >= 0 else int(self.own_entries[code]))
+        return Candidate(self.index.codes.text(code), term, score)
+
+    @cached_property
+    def own_entries(self) -> NDArray[np.int64]:
+        """The entry of each code's preferred or most chosen term."""
+        index = self.index
+        order = np.lexsort((-index.counts, ~index.preferred, index.code_of))
+        return order[np.searchsorted(index.code_of[order], np.arange(len(index.codes.ends)))]
 
     # What a ranking reads
 

@@ -3,6 +3,7 @@ on one machine share it. No pickle."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import mmap
 from collections.abc import Mapping
@@ -22,12 +23,18 @@ from clinner_spacy.linking.grams import Grams
 from clinner_spacy.linking.index import VERSION, Arrays, Index, Strings
 from clinner_spacy.linking.ranker import PAIRS, Ranker
 from clinner_spacy.linking.source import Source
+from clinner_spacy.linking.terminology import fingerprint_of
 
 ARRAYS, ABOUT = "index.safetensors", "index.json"
 RANKING, VECTORS, ENCODER = "ranking.safetensors", "vectors.safetensors", "encoder.msgpack"
 
 #: The files beside those of the index, and what :func:`source_to_bytes` calls them.
 PARTS_OF_SOURCE = {RANKING: "ranking", VECTORS: "vectors", ENCODER: "encoder"}
+
+CHECKSUM = "checksum"
+
+#: Bytes of an index that are read in a moment.
+SMALL = 100_000_000
 
 #: numpy's names of the types that are stored.
 TYPES = {
@@ -84,10 +91,13 @@ def _check(index: Index) -> None:
 
 
 def save_index(index: Index, folder: Path) -> None:
-    """Write ``index.safetensors`` and ``index.json`` into ``folder``."""
-    save_arrays(index_arrays(index), folder / ARRAYS)
+    """Write ``index.safetensors`` and ``index.json``, which has the checksum of the first, into ``folder``."""
+    data = arrays_to_bytes(index_arrays(index))
+    with replacing(folder / ARRAYS, "wb") as file:
+        file.write(data)
+    about = index.about | {CHECKSUM: hashlib.sha256(data).hexdigest()}
     with replacing(folder / ABOUT) as file:
-        file.write(json.dumps(index.about, indent=1, ensure_ascii=False))
+        file.write(json.dumps(about, indent=1, ensure_ascii=False))
 
 
 def save_source(source: Source, folder: Path) -> None:
@@ -102,10 +112,10 @@ def save_source(source: Source, folder: Path) -> None:
             (folder / name).unlink(missing_ok=True)  # of what was saved there before
 
 
-def open_source(folder: Path) -> Source:
+def open_source(folder: Path, *, check: bool = False) -> Source:
     """The inverse of :func:`save_source`: arrays are mapped, an encoder is read. Raises ClinnerError naming the file
-    that is damaged or of something else."""
-    index, ranker, meanings = open_index(folder), None, None
+    that is damaged or of something else. check: as in :func:`open_index`."""
+    index, ranker, meanings = open_index(folder, check=check), None, None
     if (folder / RANKING).exists():
         ranker = ranking_of(map_arrays(folder / RANKING), index, str(folder / RANKING))
     if (folder / VECTORS).exists():
@@ -140,11 +150,17 @@ def source_from_bytes(index: Index, state: Mapping[str, Any], name: str) -> Sour
     return Source(index, ranker, meanings)
 
 
-def open_index(folder: str | Path) -> Index:
-    """Map the index in a folder. Raises ClinnerError naming the file that is missing, damaged or of another version."""
-    folder = Path(folder)
-    about = read_about(folder / ABOUT)
-    return index_of(map_arrays(folder / ARRAYS), about, str(folder / ARRAYS))
+def open_index(folder: str | Path, *, check: bool = False) -> Index:
+    """Map the index in a folder. check: compare its checksum however large it is; that reads all of it, which is what
+    mapping spares, so otherwise only files of up to :data:`SMALL` bytes are compared.
+
+    Raises ClinnerError naming the file that is missing, damaged or of another version.
+    """
+    about, path = read_about(Path(folder) / ABOUT), Path(folder) / ARRAYS
+    checksum, arrays = about.pop(CHECKSUM, None), map_arrays(path)
+    if (check or path.stat().st_size <= SMALL) and fingerprint_of(path) != checksum:
+        raise ClinnerError(f"{path} is damaged: its checksum is not the one in {ABOUT}; build the index again.")
+    return index_of(arrays, about, str(path))
 
 
 def ranking_arrays(ranker: Ranker, index: Index) -> Arrays:
@@ -186,12 +202,6 @@ def read_about(path: Path) -> dict[str, Any]:
     if not isinstance(about, dict):
         raise ClinnerError(f"{path} is damaged; build the index again.")
     return about
-
-
-def save_arrays(arrays: Mapping[str, NDArray[Any]], path: Path) -> None:
-    """Write arrays to a safetensors file, which appears whole or not at all."""
-    with replacing(path, "wb") as file:
-        file.write(arrays_to_bytes(arrays))
 
 
 def map_arrays(path: Path) -> Arrays:

@@ -33,6 +33,17 @@ def test_words_say_what_the_tail_is() -> None:
     assert plain != ["3/6", "2/3"]  # which by likeness alone are one
 
 
+def test_a_ranking_keeps_to_labels_and_names_each_code() -> None:
+    terms = [term._replace(label="morphology") for term in TERMS] + [Term("3/9", "riñón raro", "other")]
+    ranker = learn_ranking(Terminology(terms), MENTIONS, "es")
+    index = build_index(Terminology(terms), lang="es")
+    asked = [Mention("metástasis del hígado", "T")]
+    (found,) = Linker(index, ranker=ranker)(asked, 50)
+    assert "3/9" in {c.code for c in found} and all(c.term for c in found)  # a sibling of 3/6
+    (kept,) = Linker(index, ranker=ranker, labels={"T": ["morphology"]})(asked, 50)
+    assert kept[0].code == "3/6" and "3/9" not in {c.code for c in kept}
+
+
 def test_the_same_mentions_give_the_same_ranking() -> None:
     one, other = (learn_ranking(Terminology(TERMS), MENTIONS, "es") for _ in range(2))
     assert one is not None and other is not None

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.linking import store
 from clinner_spacy.linking.features import FEATURES
 from clinner_spacy.linking.index import Index, build_index
 from clinner_spacy.linking.ranker import PAIRS, Ranker
@@ -76,9 +77,24 @@ def test_arrays_that_do_not_fit_together(index: Index) -> None:
         index_of(arrays | {"counts": arrays["counts"][:-1]}, index.about, "here")
 
 
+def test_numbers_that_changed(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_index(index, tmp_path)
+    path = tmp_path / "index.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-3] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ClinnerError, match="its checksum is not the one"):
+        open_index(tmp_path)
+    monkeypatch.setattr(store, "SMALL", 10)
+    open_index(tmp_path)  # a large one is only mapped
+    with pytest.raises(ClinnerError, match="its checksum is not the one"):
+        open_index(tmp_path, check=True)
+
+
 def test_another_version(index: Index, tmp_path: Path) -> None:
     save_index(index, tmp_path)
-    (tmp_path / "index.json").write_text(json.dumps(index.about | {"version": 99}))
+    about = json.loads((tmp_path / "index.json").read_text())
+    (tmp_path / "index.json").write_text(json.dumps(about | {"version": 99}))
     with pytest.raises(ClinnerError, match="has version 99, this package reads 1"):
         open_index(tmp_path)
 
