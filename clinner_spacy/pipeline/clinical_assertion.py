@@ -27,6 +27,7 @@ from clinner_spacy.files import EMBEDDED, replacing
 from clinner_spacy.pipeline.marks import read_marks_alike
 from clinner_spacy.pipeline.saved import MAX_WORDS, by_words
 from clinner_spacy.pipeline.tagger import MultiClinNER
+from clinner_spacy.pipeline.words import KeepsWords
 
 #: Where cues and scopes are written.
 SCOPES_KEY = "assertion"
@@ -133,7 +134,7 @@ class Said(NamedTuple):
     ents: list[Assertion]
 
 
-class ClinicalAssertion(Pipe):
+class ClinicalAssertion(KeepsWords, Pipe):
     """Say of each span of ``doc.spans[spans_key]`` and of each entity whether it is negated, uncertain, of the family,
     historical or hypothetical.
 
@@ -210,6 +211,7 @@ class ClinicalAssertion(Pipe):
     def predict(self, docs: Iterable[Doc]) -> list[Said]:
         """What is said of the spans of each document, without touching it."""
         docs = list(docs)
+        self._remember(docs)
         self.load()
         assert self.finder is not None
         tagged = None if self.tagger is None else [pair_cues(spans) for spans in self.tagger.predict(docs)]
@@ -261,6 +263,8 @@ class ClinicalAssertion(Pipe):
         return self
 
     def _rules_data(self) -> dict[str, Any]:
+        if self.tagger is None:  # which would warn itself
+            self._warn_of_words()
         self.load()
         assert self.lexicon is not None
         return lexicon_data(self.lexicon)

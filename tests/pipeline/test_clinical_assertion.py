@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
 from spacy.util import load_model_from_config
 
-from clinner_spacy.errors import ClinnerError
+from clinner_spacy.errors import ClinnerError, WordsWarning
 from tests.pipeline.conftest import gold, tagger, train
 
 TEXT = "Madre con asma. Niega fiebre, tos o disnea. Posible neumonía. Tiene dolor."
@@ -255,3 +256,18 @@ def test_a_long_document_takes_linear_time(rules: Language) -> None:
             doc.spans["sc"] = [doc[i : i + 1] for i in range(0, n_words, 10)]
             seconds.append(min(seconds_of(rules, doc) for _ in range(2)))  # a busy machine may slow one of them
         assert seconds[1] < 8 * seconds[0]
+
+
+@pytest.mark.parametrize("lang", ["es", "it"])  # with a tagger, which warns itself, and by rules alone
+def test_what_is_saved_after_reading_warns_of_words_once(lang, tmp_path):
+    nlp = spacy.blank(lang)
+    nlp.add_pipe("clinical_assertion")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", WordsWarning)
+        with nlp.memory_zone():
+            nlp("Niega fiebre.")
+        nlp.to_bytes()
+    nlp("Niega fiebre.")
+    with pytest.warns(WordsWarning) as told:
+        nlp.to_disk(tmp_path / "saved")
+    assert len([warning for warning in told if warning.category is WordsWarning]) == 1
