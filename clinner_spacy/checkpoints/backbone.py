@@ -11,6 +11,7 @@ import srsly
 
 from clinner_spacy.checkpoints.relations import read_weights
 from clinner_spacy.encoders.config_size import check_counts
+from clinner_spacy.encoders.hub import VOCABULARIES
 from clinner_spacy.encoders.torch_files import check_finite
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.ner.chain import CRF
@@ -37,11 +38,16 @@ MULTILINGUAL = 200_000
 class Checkpoint:
     """The config and weights of a directory: fields of ``config.json``, and tensors by name.
 
-    config: the encoder's, where there is none beside the weights.
+    config: the encoder's, where there is none beside the weights. base: where the tokenizer is, then, unless it is
+    beside them.
     """
 
-    def __init__(self, path: Path, name: str, config: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, path: Path, name: str, config: dict[str, Any] | None = None, base: Path | None = None
+    ) -> None:
         self.path = path
+        own = base is None or any((path / file).is_file() for file in VOCABULARIES)
+        self.pieces_at = path if own or base is None else base
         self.name = name
         self.config = read_json(path / "config.json") if config is None else config
         self.weights = read_weights(path)
@@ -93,7 +99,7 @@ class Checkpoint:
         """
         from transformers import AutoConfig
 
-        from clinner_spacy.encoders.encoder import Encoder, build_module, plain, read_pieces
+        from clinner_spacy.encoders.encoder import Encoder, build_module, check_tokenizer, plain, read_pieces
 
         prefix, weights = without_prefix(self.weights, self.name)
         fields = {key: value for key, value in self.config.items() if key not in NOT_THE_ENCODERS}
@@ -106,12 +112,8 @@ class Checkpoint:
                 f"{self.path / 'config.json'} describes no encoder that transformers knows by itself "
                 f"(model type {self.config.get('model_type')!r}, weights under {prefix!r})."
             ) from error
-        encoder = Encoder(build_module(config, False, weights, self.name), config, read_pieces(self.path))
-        if encoder.pieces.size > config.vocab_size:
-            raise ClinnerError(
-                f"The tokenizer in {self.path} has {encoder.pieces.size} pieces, the encoder knows "
-                f"{config.vocab_size}; they do not belong together."
-            )
+        encoder = Encoder(build_module(config, False, weights, self.name), config, read_pieces(self.pieces_at))
+        check_tokenizer(encoder.pieces, config, config.vocab_size, self.pieces_at)
         return encoder
 
     def kind(self, prefix: str) -> str:

@@ -50,7 +50,7 @@ def load_ner_lab(path: Path, request: Request) -> Loaded:
             f"{path / 'encoding.json'} lacks base model, window or tags ({type(error).__name__}); fetch it again."
         ) from error
     folder = fetch_encoder(base, local_files_only=settings.local_files_only, weights=False)
-    checkpoint = Checkpoint(path, name, read_json(folder / "config.json") | {"id2label": tags})
+    checkpoint = Checkpoint(path, name, read_json(folder / "config.json") | {"id2label": tags}, folder)
     layers = [checkpoint.linear("classifier", len(tags))]
     crf = checkpoint.crf("crf", len(tags))
     invalid = [checkpoint.weights.pop(key, None) for key in INVALID]

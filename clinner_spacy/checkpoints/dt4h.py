@@ -50,7 +50,7 @@ def load_dt4h(path: Path, request: Request) -> Loaded:
     ``request.task``, such as ``disease_it_ner``. Raises ClinnerError for a pickled module, missing or
     misshapen heads, a task or language that isn't there and a base model that the weights do not fit.
     """
-    from clinner_spacy.encoders.encoder import Encoder, build_module, read_config, read_pieces
+    from clinner_spacy.encoders.encoder import Encoder, build_module, check_tokenizer, read_config, read_pieces
 
     request.refuse("labels", because="knows its labels")
     weights, heads = split_state(read_state(path), path)
@@ -61,11 +61,7 @@ def load_dt4h(path: Path, request: Request) -> Loaded:
     folder = fetch_encoder(base, local_files_only=request.settings.local_files_only, weights=False)
     config = read_config(folder)
     encoder = Encoder(build_module(config, False, weights, str(path)), config, read_pieces(folder))
-    if encoder.pieces.size > config.vocab_size:
-        raise ClinnerError(
-            f"The tokenizer of {base} has {encoder.pieces.size} pieces, more than the encoder in {path} knows; "
-            "name its own base_model."
-        )
+    check_tokenizer(encoder.pieces, config, config.vocab_size, base)
     tasks = {name: [head.task.upper()] for name, head in chosen.items()}
     rows = [(head.weight[ROWS].float().numpy(), head.bias[ROWS].float().numpy()) for head in chosen.values()]
     model, architecture = assemble(base, encoder, rows, tasks, request.settings, reading={"words": request.words})

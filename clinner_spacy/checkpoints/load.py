@@ -94,8 +94,9 @@ def load_from_hub(request: Request) -> Loaded:
     if is_ner_lab(files):
         path = repository.fetch("encoding.json").parent
         repository.fetch_if_there("README.md", *VOCABULARY_PARTS)
-        repository.fetch(*VOCABULARIES)
-        repository.fetch(*WEIGHTS)
+        if any(name in files for name in VOCABULARIES):  # else that of its base
+            repository.fetch(*VOCABULARIES)
+        repository.fetch(*WEIGHTS, *_states(files))
         return load_ner_lab(path, request)
     states = _states(files)
     if not states or ("config.json" in files and is_model(repository.fetch("config.json"))):

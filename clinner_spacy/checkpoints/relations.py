@@ -58,7 +58,7 @@ def load_relations(
     Raises ClinnerError if weights, tokenizer and labels do not fit together or cannot be read, and for a code without
     markers, with the list of those there are.
     """
-    from clinner_spacy.encoders.encoder import Encoder, build_module, read_config, read_pieces
+    from clinner_spacy.encoders.encoder import Encoder, build_module, check_tokenizer, read_config, read_pieces
     from clinner_spacy.models.markers import fill
     from clinner_spacy.relations.marked import known_codes, marker_ids
 
@@ -73,11 +73,7 @@ def load_relations(
     codes = known_codes(encoder.pieces.tokenizer)
     if not codes:
         raise ClinnerError(f"The tokenizer in {base} has no markers <S:TYPE>; name the model's own in `base_model`.")
-    if encoder.pieces.size > config.vocab_size:
-        raise ClinnerError(
-            f"The tokenizer in {base} has {encoder.pieces.size} pieces, but {checkpoint} knows {config.vocab_size}; "
-            "name the model's own in `base_model`."
-        )
+    check_tokenizer(encoder.pieces, config, config.vocab_size, base)
     marker_ids(encoder.pieces.tokenizer, types or {}, types or {}, checkpoint)
     advice = "set `labels` to the names of its relations, in the order of its rows"
     names = row_names(config, len(head["linear.bias"]), labels, checkpoint, "relations", advice)
@@ -100,7 +96,8 @@ def read_weights(path: Path) -> dict[str, Any]:
     """The tensors of a file, or of the one file of weights in a directory. Raises ClinnerError if there is none."""
     if path.is_dir():
         there = [path / name for name in WEIGHTS if (path / name).is_file()]
-        if not there:
+        there = there or [file for file in path.iterdir() if file.suffix in (".pt", ".pth")]
+        if not there or (len(there) > 1 and there[0].name not in WEIGHTS):
             raise ClinnerError(f"{path} has no {' or '.join(WEIGHTS)}; name another checkpoint.")
         path = there[0]
     if path.suffix == ".json":

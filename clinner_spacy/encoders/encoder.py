@@ -156,13 +156,23 @@ def read_tagger(path: Path) -> tuple[Encoder, Tensor, Tensor]:
 
 
 def _pieces_of(module: Any, path: Path) -> PieceTokenizer:
-    """The tokenizer beside an encoder, which must have an embedding for each of its pieces."""
-    pieces, known = read_pieces(path), module.get_input_embeddings().num_embeddings
-    if pieces.size > known:
-        raise ClinnerError(
-            f"The tokenizer in {path} has {pieces.size} pieces, the encoder knows {known}; they do not belong together."
-        )
+    """The tokenizer beside an encoder, which must be its own."""
+    pieces = read_pieces(path)
+    check_tokenizer(pieces, module.config, module.get_input_embeddings().num_embeddings, path)
     return pieces
+
+
+def check_tokenizer(pieces: PieceTokenizer, config: Any, known: int, where: str | Path) -> None:
+    """Raise ClinnerError if a tokenizer is plainly another model's: if the encoder has embeddings for fewer pieces than
+    it (``known``), or for twice as many, or pads with what is another piece there."""
+    pad, ids = config.pad_token_id, [pieces.published.token_to_id(token) for token in ("<pad>", "[PAD]")]
+    strange = isinstance(pad, int) and pad in range(known) and pad not in ids and any(id is not None for id in ids)
+    other = f", whose padding, {pad}, is another piece there" if strange else ""
+    if strange or not known / 2 <= pieces.size <= known:
+        raise ClinnerError(
+            f"The tokenizer in {where} has {pieces.size} pieces, the encoder knows {known}{other}: they do not belong "
+            "together; put the model's own tokenizer there."
+        )
 
 
 def build_module(config: Any, tagger: bool, weights: Mapping[str, Tensor], source: str) -> nn.Module:

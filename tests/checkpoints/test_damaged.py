@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 from clinner_spacy.checkpoints import load_checkpoint
 from clinner_spacy.errors import ClinnerError
 from tests.checkpoints.test_families import SHORT, found
-from tests.published import FAMILIES, crf, linear, multihead, save
-from tests.tiny import config
+from tests.published import FAMILIES, cltl, crf, linear, multihead, ner_lab, save
+from tests.tiny import config, tokenizer
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +77,8 @@ def test_each_file(family, file, content, tmp_path):
     path = FAMILIES[family](tmp_path / "model")
     if not (path / file).exists():
         pytest.skip("has no such file")
+    if (family, file, content) == ("CRF of the BSC's ner_lab", "tokenizer.json", None):
+        pytest.skip("that of its base is taken")
     (path / file).unlink() if content is None else (path / file).write_bytes(content)
     with pytest.raises(ClinnerError) as raised:
         load_checkpoint(str(path))
@@ -122,4 +124,34 @@ def test_what_does_not_fit_is_named(tmp_path):
 def test_tokenizer_of_another_model_is_named(tmp_path):
     path = multihead(tmp_path, "roberta", vocab_size=config("roberta").vocab_size - 1)
     with pytest.raises(ClinnerError, match=r"does not fit|do not belong together"):
+        found(path, SHORT)
+
+
+@pytest.mark.parametrize("made", [multihead, cltl], ids=["multi-head", "token classifier"])
+def test_a_smaller_tokenizer_of_another_model_is_named(made, tmp_path):
+    """Its pieces all have an embedding, of other pieces: mentions would be found at random."""
+    path = made(tmp_path)
+    tokenizer("bert").save(str(path / "tokenizer.json"))
+    with pytest.raises(ClinnerError, match="do not belong together"):
+        found(path, SHORT)
+    whole = tokenizer("roberta")
+    whole.save(str(path / "tokenizer.json"))
+    few = json.loads((path / "tokenizer.json").read_text())
+    few["model"]["vocab"] = dict(list(few["model"]["vocab"].items())[: whole.get_vocab_size() // 2 - 20])
+    few["model"]["merges"] = []
+    (path / "tokenizer.json").write_text(json.dumps(few))
+    with pytest.raises(ClinnerError, match="do not belong together"):
+        found(path, SHORT)
+
+
+def test_ner_lab_as_a_bare_state_with_its_base_s_tokenizer(tmp_path):
+    path = ner_lab(tmp_path / "model")
+    expected = found(path, SHORT)
+    (path / "tokenizer.json").rename(tmp_path / "model-base" / "tokenizer.json")
+    assert found(path, SHORT) == expected
+    torch.save(load_file(path / "model.safetensors"), path / "model.pt")
+    (path / "model.safetensors").unlink()
+    assert found(path, SHORT) == expected
+    torch.save({}, path / "other.pt")
+    with pytest.raises(ClinnerError, match=r"has no model\.safetensors"):
         found(path, SHORT)
