@@ -31,7 +31,7 @@ Workers = Annotated[
 #: Parameters of ``predict`` that a pipeline is made of, and those that say where a table's columns are.
 MODEL = (
     *("model", "base_model", "revision", "device", "precision", "lang", "words", "task", "label", "threshold"),
-    *("assertion", "link"),
+    *("assertion", "link", "link_threshold"),
 )
 COLUMNS = ("text_column", "id_column", "keep")
 KNOWN = {"source", "output", "engine", "workers", *MODEL, *COLUMNS}

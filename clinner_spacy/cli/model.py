@@ -48,6 +48,7 @@ def build_nlp(
     threshold: float | None = None,
     assertion: bool = False,
     link: str | Path | None = None,
+    link_threshold: float | None = None,
 ) -> Language:
     """A pipeline whose components have read their weights; see :mod:`clinner_spacy.cli.options`.
 
@@ -86,7 +87,9 @@ def build_nlp(
     if assertion:
         _add_assertion(nlp)
     if link is not None:
-        _add_linker(nlp, link)
+        _add_linker(nlp, link, link_threshold)
+    elif link_threshold is not None:
+        raise ClinnerError("--link-threshold is for --link, which is not there; name an index, or leave it out.")
     for component in clinical_components(nlp):
         component.annotate = "spans"
         if threshold is not None:
@@ -143,7 +146,7 @@ def _add_assertion(nlp: Language) -> None:
         nlp.add_pipe("clinical_assertion", config={"spans_key": keys.pop()})
 
 
-def _add_linker(nlp: Language, index: str | Path) -> None:
+def _add_linker(nlp: Language, index: str | Path, threshold: float | None) -> None:
     """Add a "concept_linker" for the mentions of all components, and read its index. Raises ClinnerError if the
     components write to several span groups, or the pipeline has a linker already."""
     keys = {component.spans_key for component in clinical_components(nlp)}
@@ -151,7 +154,8 @@ def _add_linker(nlp: Language, index: str | Path) -> None:
         raise ClinnerError(f"--link is for one span group, not {', '.join(sorted(keys))}; let it be one.")
     if any(isinstance(pipe, ConceptLinker) for _, pipe in nlp.pipeline):
         raise ClinnerError("The pipeline has a concept_linker already, with its own terminology; leave --link out.")
-    linker = nlp.add_pipe("concept_linker", config={"index": str(index), "spans_key": keys.pop()})
+    config = {"index": str(index), "spans_key": keys.pop()} | ({} if threshold is None else {"threshold": threshold})
+    linker = nlp.add_pipe("concept_linker", config=config)
     assert isinstance(linker, ConceptLinker)
     linker.load()  # here, before processes fork that would each read it
 

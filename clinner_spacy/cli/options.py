@@ -96,6 +96,10 @@ IdColumn = Annotated[str | None, typer.Option(metavar="NAME", help="Where a tabl
 Link = Annotated[
     Path | None, typer.Option(metavar="INDEX", help="Give each mention its code, from an index that link build made.")
 ]
+LinkThreshold = Annotated[
+    float | None,
+    typer.Option(min=0.0, max=1.0, metavar="SCORE", help="Of --link: give no code that scores less, from 0 to 1."),
+]
 Encoding = Annotated[str, typer.Option(metavar="NAME", help="Of the texts, as cp1252 or utf-16.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output if it is there.")]
 #: For commands that say themselves what is wrong with a third name: the shell made it of a pattern.

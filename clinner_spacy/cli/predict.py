@@ -35,6 +35,7 @@ def predict_command(
     threshold: options.Threshold = None,
     assertion: options.Assertion = False,
     link: options.Link = None,
+    link_threshold: options.LinkThreshold = None,
     input_format: Annotated[Input | None, typer.Option(help="How to read INPUT; default: by its extension.")] = None,
     text_column: options.TextColumn = None,
     id_column: options.IdColumn = None,
@@ -115,6 +116,7 @@ def predict_command(
         threshold=threshold,
         assertion=assertion,
         link=link,
+        link_threshold=link_threshold,
     )
     labels = labels_of(nlp, task)
     if target.format is Format.brat:  # before hours of reading, not after

@@ -31,6 +31,7 @@ def render_command(
     threshold: options.Threshold = None,
     assertion: options.Assertion = False,
     link: options.Link = None,
+    link_threshold: options.LinkThreshold = None,
     encoding: options.Encoding = "utf-8",
     overwrite: options.Overwrite = False,
 ) -> None:
@@ -67,6 +68,7 @@ def render_command(
         threshold=threshold,
         assertion=assertion,
         link=link,
+        link_threshold=link_threshold,
     )
     labels = labels_of(nlp, task)
     with closing(annotate_texts(texts, nlp, labels)) as annotated:

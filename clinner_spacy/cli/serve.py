@@ -29,6 +29,7 @@ def serve_command(
     threshold: options.Threshold = None,
     assertion: options.Assertion = False,
     link: options.Link = None,
+    link_threshold: options.LinkThreshold = None,
     host: Annotated[str, typer.Option(help="Where to listen; other machines reach only what is not loopback.")] = (
         "127.0.0.1"
     ),
@@ -49,8 +50,9 @@ def serve_command(
         from clinner_spacy.service.app import build_app
     except ImportError as error:
         raise ClinnerError("serve needs FastAPI and uvicorn; pip install 'clinner-spacy[serve]'.") from error
-    given = {"lang": lang, "device": device, "threshold": threshold, "assertion": assertion, "link": link}
-    own = {key: value for key, value in given.items() if value not in (None, False)}
+    given: dict[str, Any] = {"lang": lang, "device": device, "threshold": threshold, "assertion": assertion}
+    given |= {"link": link, "link_threshold": link_threshold}
+    own = {key: value for key, value in given.items() if value is not None and value is not False}
     if config is not None and (own or model != options.DEFAULT_MODELS):
         raise ClinnerError("--config says which pipelines there are; leave the options of one out.")
     if config is None:

@@ -36,6 +36,7 @@ SETTINGS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "words": (lambda value: value in list(Words), f"one of {', '.join(Words)}"),
     "threshold": (_is_share, "a number from 0 to 1"),
     "link": TEXT,
+    "link_threshold": (_is_share, "a number from 0 to 1"),
     "assertion": (lambda value: isinstance(value, bool), "true or false"),
 }
 

@@ -131,6 +131,19 @@ def test_predict_writes_codes(built: Path, notes: Path, tmp_path: Path) -> None:
     assert (tmp_path / "plain.tsv").read_text().splitlines()[0].endswith("\ttext")
 
 
+def test_the_threshold_of_a_command(built: Path, notes: Path, tmp_path: Path) -> None:
+    (notes / "a.txt").write_text("Acude por fiebres altas.", encoding="utf-8")
+    given = {}
+    for threshold in ("0", "1"):
+        table = tmp_path / f"{threshold}.jsonl"
+        run("predict", notes, table, "--lang", "es", "--link", built, "--link-threshold", threshold)
+        (record,) = map(json.loads, table.read_text().splitlines())
+        given[threshold] = record["code"]
+    assert given == {"0": "D3", "1": ""}
+    with pytest.raises(ClinnerError, match="--link-threshold is for --link"):
+        build_nlp(lang="es", link_threshold=0.5)
+
+
 def test_render_shows_codes(built: Path, notes: Path, tmp_path: Path) -> None:
     run("render", notes, tmp_path / "a.html", "--lang", "es", "--link", built)
     assert "D3 Fiebre" in (tmp_path / "a.html").read_text()
