@@ -60,7 +60,7 @@ def test_terminated(notes: Path, saved: Path, tmp_path: Path) -> None:
     assert until(lambda: list(tmp_path.glob(".multiclin.*")), 60)
     time.sleep(3)
     process.terminate()
-    assert process.wait(30) in (15, 143)  # while Ray starts, and later
+    assert process.wait(120) in (15, 143)  # while Ray starts, and later; it takes its time on a busy machine
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
