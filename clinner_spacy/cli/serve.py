@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -48,6 +49,7 @@ def serve_command(
         import uvicorn
 
         from clinner_spacy.service.app import build_app
+        from clinner_spacy.service.limits import Limits
     except ImportError as error:
         raise ClinnerError("serve needs FastAPI and uvicorn; pip install 'clinner-spacy[serve]'.") from error
     given: dict[str, Any] = {"lang": lang, "device": device, "threshold": threshold, "assertion": assertion}
@@ -60,10 +62,23 @@ def serve_command(
         readers = {str(reader.nlp.lang): reader}
     else:
         readers = {name: _reader(settings) for name, settings in read_config(config).items()}
-    address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+    limits = Limits()
+    listening = listen(host, port)
+    address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}/"
     typer.echo(f"{address} has the page; Ctrl+C ends the service.", err=True)
     # Without its log of requests: nothing of what is asked is written anywhere.
-    uvicorn.run(build_app(readers), host=host, port=port, access_log=False, log_level="warning")
+    settings: dict[str, Any] = {"access_log": False, "log_level": "warning", "timeout_graceful_shutdown": int(limits.timeout)}
+    uvicorn.Server(uvicorn.Config(build_app(readers, limits), **settings)).run(sockets=[listening])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens. Raises ClinnerError where it cannot, as when another program does."""
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise ClinnerError(
+            f"{host}:{port} cannot be listened to: {error.strerror}; name another --host or --port."
+        ) from error
 
 
 def _reader(settings: dict[str, Any]) -> Reader:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
-from fastapi import FastAPI, HTTPException, Query
+from fastapi import Depends, FastAPI, HTTPException, Query
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
@@ -61,7 +62,11 @@ class Readers:
         limits = self.limits
         for name, reader in self.readers.items():
             self.batchers[name] = Batcher(
-                reader.read, batch_size=limits.batch_size, wait=limits.wait, queue=limits.queue
+                reader.read,
+                batch_size=limits.batch_size,
+                wait=limits.wait,
+                queue=limits.queue,
+                characters=limits.characters,
             )
             self.batchers[name].start()
         yield
@@ -83,6 +88,9 @@ class Readers:
         for n in good:
             if len(texts[n]) > self.limits.text:
                 raise HTTPException(413, f"Text {n} has {len(texts[n])} characters; {self.limits.text} are allowed.")
+        size, most = sum(len(texts[n]) for n in good), self.limits.characters
+        if size > most:
+            raise HTTPException(413, f"The request has {size} characters; {most} may be sent at a time.")
         readings: list[Reading | None] = [None] * len(texts)
         try:
             async with asyncio.timeout(self.limits.timeout):
@@ -104,13 +112,24 @@ def is_text(text: Any) -> bool:
         return False
 
 
+def known(*names: str) -> Any:
+    """A dependency that refuses query parameters of other names, which would have no effect."""
+
+    def check(request: Request) -> None:
+        others = [name for name in request.query_params if name not in names]
+        if others:
+            raise HTTPException(422, f"There is no parameter {others[0]} here but {', '.join(names)}; leave it out.")
+
+    return Depends(check)
+
+
 def build_app(readers: Mapping[str, Reader], limits: Limits = Limits()) -> FastAPI:  # noqa: B008  frozen
     """The app; readers: by the language that requests name."""
     all_readers = Readers(readers, limits)
     app = FastAPI(
         title="clinner-spacy", version=__version__, docs_url=None, redoc_url=None, lifespan=all_readers.running
     )
-    app.add_middleware(BodyLimit, limit=limits.body)
+    app.add_middleware(BodyLimit, limit=limits.body, seconds=limits.timeout)
     app.add_exception_handler(RequestValidationError, _say_what_is_wrong)
 
     @app.get("/health")
@@ -123,7 +142,7 @@ def build_app(readers: Mapping[str, Reader], limits: Limits = Limits()) -> FastA
         """Version, and what each language's pipeline finds."""
         return {"version": __version__, "languages": {name: reader.info() for name, reader in readers.items()}}
 
-    @app.post("/annotate", response_class=AsciiJSON)
+    @app.post("/annotate", response_class=AsciiJSON, dependencies=[known("language", "task")])
     async def annotate(
         body: Texts, language: str | None = None, task: Annotated[list[str] | None, Query()] = None
     ) -> Any:
@@ -136,7 +155,9 @@ def build_app(readers: Mapping[str, Reader], limits: Limits = Limits()) -> FastA
         chosen = [reading.of_tasks(task) if reading and task else reading for reading in found]
         return AsciiJSON({"results": [reading and reading._asdict() for reading in chosen]})
 
-    @app.post("/process_bulk", response_class=AsciiJSON)
+    @app.post(
+        "/process_bulk", response_class=AsciiJSON, dependencies=[known("language", "entities", "negation")]
+    )
     async def process_bulk(
         body: list[Note] | Notes, language: str | None = None, entities: str | None = None, negation: bool | None = None
     ) -> Any:
@@ -171,13 +192,22 @@ def _labels(entities: str | None, reader: Reader) -> set[str] | None:
 def _response(
     note: dict[str, Any], reading: Reading | None, service: Service, wanted: set[str] | None, negation: bool | None
 ) -> dict[str, Any]:
-    metadata = {key: value for key, value in note.items() if key != "text"}
+    metadata = {key: _finite(value) for key, value in note.items() if key != "text"}
     if reading is None:
         return failed_response(note["text"], service, metadata)
     mentions = [mention for mention in reading.mentions if wanted is None or mention["label"] in wanted]
     if negation is False:
         mentions = [{k: v for k, v in mention.items() if k not in ("negated", "uncertain")} for mention in mentions]
     return nlp_response(note["text"], mentions, service, metadata)
+
+
+def _finite(value: Any) -> Any:
+    """A value of JSON with null for numbers that it cannot hold, which Python's reader takes: NaN, 1e999."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 async def _say_what_is_wrong(request: Request, error: Exception) -> JSONResponse:

@@ -11,6 +11,10 @@ from typing import Generic, TypeVar
 Result = TypeVar("Result")
 
 
+#: Between two batches it is seen who has given up; a batch of so many characters takes a second or less.
+BATCH_CHARACTERS = 100_000
+
+
 class QueueFull(Exception):
     """More texts wait than may."""
 
@@ -18,17 +22,24 @@ class QueueFull(Exception):
 class Batcher(Generic[Result]):
     """Hands texts to ``read``, in a thread of its own, as many at a time as wait.
 
-    batch_size: texts of one batch at most. wait: seconds that the first text of a batch waits for others. queue:
-    texts that may wait at most.
+    batch_size: texts of one batch at most; a batch of more than BATCH_CHARACTERS is not added to. wait: seconds that
+    the first text of a batch waits for others. queue, characters: texts that may wait at most, and their characters.
     """
 
     def __init__(
-        self, read: Callable[[Sequence[str]], list[Result]], *, batch_size: int, wait: float, queue: int
+        self,
+        read: Callable[[Sequence[str]], list[Result]],
+        *,
+        batch_size: int,
+        wait: float,
+        queue: int,
+        characters: int,
     ) -> None:
         self._read = read
         self._batch_size = batch_size
         self._wait = wait
         self._queue = queue
+        self._characters = characters
         self._waiting: deque[tuple[str, asyncio.Future[Result]]] = deque()
         self._arrived = asyncio.Event()
         self._thread = ThreadPoolExecutor(1)
@@ -48,7 +59,8 @@ class Batcher(Generic[Result]):
 
     async def submit(self, texts: Sequence[str]) -> list[Result]:
         """The result of each text. Raises QueueFull, with no text taken, if they do not all fit."""
-        if len(self._waiting) + len(texts) > self._queue:
+        waiting = [text for text, future in self._waiting if not future.done()]
+        if len(waiting) + len(texts) > self._queue or sum(map(len, [*waiting, *texts])) > self._characters:
             raise QueueFull
         loop = asyncio.get_running_loop()
         futures: list[asyncio.Future[Result]] = [loop.create_future() for _ in texts]
@@ -68,8 +80,13 @@ class Batcher(Generic[Result]):
                 self._arrived.clear()
 
     async def _read_batch(self) -> None:
-        taken = [self._waiting.popleft() for _ in range(min(self._batch_size, len(self._waiting)))]
-        batch = [(text, future) for text, future in taken if not future.done()]  # who gave up has cancelled
+        batch: list[tuple[str, asyncio.Future[Result]]] = []
+        size = 0
+        while self._waiting and len(batch) < self._batch_size and size < BATCH_CHARACTERS:
+            text, future = self._waiting.popleft()
+            if not future.done():  # who gave up has cancelled
+                batch.append((text, future))
+                size += len(text)
         if not batch:
             return
         loop = asyncio.get_running_loop()

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from typer.testing import CliRunner
+
+from clinner_spacy.cli import app
 
 
 @pytest.mark.slow
@@ -34,6 +37,14 @@ def test_two_pipelines_answer_until_they_are_told_to_stop(tmp_path: Path) -> Non
         process.kill()
     assert process.returncode == 128 + signal.SIGTERM
     assert output == f"{address}/ has the page; Ctrl+C ends the service.\n", "and no note"
+
+
+def test_a_port_that_another_program_has() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = CliRunner().invoke(app, ["serve", "--lang", "es", "--port", str(port)])
+    assert result.exit_code == 1 and f"127.0.0.1:{port} cannot be listened to" in result.output
+    assert "has the page" not in result.output
 
 
 def until_it_answers(address: str, process: subprocess.Popen[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -108,6 +109,32 @@ def test_limits(reader: Reader) -> None:
         assert client.post("/annotate", json={"texts": ["a" * 101]}).status_code == 413
         assert client.post("/annotate", json={"texts": ["a"] * 4}).status_code == 413
         assert client.post("/annotate", json={"texts": ["a"] * 3}).status_code == 200
+
+
+def test_characters_of_a_request(reader: Reader) -> None:
+    with serving({"es": reader}, Limits(characters=100)) as client:
+        assert client.post("/annotate", json={"texts": ["a" * 60, "a" * 41]}).status_code == 413
+        assert client.post("/annotate", json={"texts": ["a" * 60, "a" * 40]}).status_code == 200
+
+
+def test_a_body_that_stops_coming(reader: Reader) -> None:
+    with serving({"es": reader}, Limits(timeout=0.3)) as client:
+        with socket.create_connection((client.base_url.host, client.base_url.port), timeout=30) as slow:
+            slow.sendall(b"POST /annotate HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n{")
+            assert b" 408 " in slow.recv(1000).splitlines()[0]
+
+
+def test_numbers_that_json_has_not(client: httpx.Client) -> None:
+    body = f'[{{"text": "{TEXT}", "age": NaN, "more": [1e999, 2.5]}}]'
+    (answer,) = client.post("/process_bulk", content=body, headers={"Content-Type": "application/json"}).json()
+    metadata = answer["nlp_output"]["record_metadata"]
+    assert (metadata["age"], metadata["more"]) == (None, [None, 2.5])
+
+
+@pytest.mark.parametrize("path", ["/process_bulk", "/annotate"])
+def test_parameters_that_there_are_not(client: httpx.Client, path: str) -> None:
+    answer = client.post(path, params={"entites": "symptom"}, json=[])
+    assert answer.status_code == 422 and "no parameter entites" in answer.json()["detail"]
 
 
 def test_a_full_queue_says_when_to_try_again(reader: Reader) -> None:
