@@ -67,7 +67,8 @@ def serve_command(
     address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}/"
     typer.echo(f"{address} has the page; Ctrl+C ends the service.", err=True)
     # Without its log of requests: nothing of what is asked is written anywhere.
-    settings: dict[str, Any] = {"access_log": False, "log_level": "warning", "timeout_graceful_shutdown": int(limits.timeout)}
+    settings: dict[str, Any] = {"access_log": False, "log_level": "warning"}
+    settings |= {"timeout_graceful_shutdown": int(limits.timeout)}
     uvicorn.Server(uvicorn.Config(build_app(readers, limits), **settings)).run(sockets=[listening])
 
 

@@ -118,10 +118,13 @@ def test_characters_of_a_request(reader: Reader) -> None:
 
 
 def test_a_body_that_stops_coming(reader: Reader) -> None:
-    with serving({"es": reader}, Limits(timeout=0.3)) as client:
-        with socket.create_connection((client.base_url.host, client.base_url.port), timeout=30) as slow:
-            slow.sendall(b"POST /annotate HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n{")
-            assert b" 408 " in slow.recv(1000).splitlines()[0]
+    head = b"POST /annotate HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"
+    with (
+        serving({"es": reader}, Limits(timeout=0.3)) as client,
+        socket.create_connection((client.base_url.host, client.base_url.port), timeout=30) as slow,
+    ):
+        slow.sendall(head + b"{")
+        assert b" 408 " in slow.recv(1000).splitlines()[0]
 
 
 def test_numbers_that_json_has_not(client: httpx.Client) -> None:
