@@ -16,6 +16,7 @@ from clinner_spacy.encoders.pieces import ragged_range
 from clinner_spacy.linking.grams import Alike, cosines_with, queries_of, search
 from clinner_spacy.linking.index import Index
 from clinner_spacy.linking.normalize import expand, fold
+from clinner_spacy.linking.opposites import contradict, said_by, said_by_name
 
 if TYPE_CHECKING:
     from clinner_spacy.linking.vectors import Meanings  # transformers is slow to import
@@ -30,6 +31,9 @@ NEIGHBOURS = 64
 
 #: The likeness of a name that differs in inflection or the order of words: about as often right as a cosine of so much.
 INFLECTED = 0.95
+
+#: How much likeness counts in a name that says another number or the opposite: no sensible threshold is that low.
+CONTRADICTED = 0.3
 
 #: What the encoder's cosine counts in the likeness of a name, beside that of its spelling.
 MEANT = 0.5
@@ -127,6 +131,17 @@ def _alike(
         likeness = (MEANT * meant + (1 - MEANT) * cosines if fuzzy else meant).astype(np.float32)
         order = np.argsort(-likeness, kind="stable")
         yield Evidence(False, names[order], likeness[order], cosines[order], query.norm)
+
+
+def contradicted(index: Index, folded: str, evidence: Evidence, lang: str) -> Evidence:
+    """Evidence with less likeness for names that say another number than the folded mention, or the opposite. They
+    stay, since who looks through candidates by hand may want them."""
+    mention = said_by(folded, lang)
+    terms = [fold(index.terms.text(int(entry))) for entry in index.entries[evidence.names]]
+    against = np.fromiter((contradict(mention, said_by_name(term, lang)) for term in terms), np.bool_, len(terms))
+    likeness = np.where(against, CONTRADICTED * evidence.likeness, evidence.likeness).astype(np.float32)
+    order = np.argsort(-likeness, kind="stable")
+    return evidence._replace(names=evidence.names[order], likeness=likeness[order], spelled=evidence.spelled[order])
 
 
 def entries_of(index: Index, names: NDArray[np.int64], labels: Collection[int] | None) -> Entries:
