@@ -21,20 +21,24 @@ ENDINGS = {
 LEAST_STEM = 4
 
 #: Letters that Unicode does not take apart into a letter and an accent.
-LETTERS = str.maketrans({"ø": "o", "đ": "d", "ł": "l", "æ": "ae", "œ": "oe", "’": "'"})
+LETTERS = str.maketrans({"ø": "o", "đ": "d", "ł": "l", "æ": "ae", "œ": "oe", "’": "'", "−": "-"})
 
-NO_WORD = re.compile(r"[\W_]+")
+#: Words of a folded text: letters and digits with the signs at their end, as "her2-", and signs that say something by
+#: themselves, as in "< 50". A hyphen within a word, or alone, is punctuation.
+WORD = re.compile(r"[^\W_]+(?:[+-]++(?![^\W_]))?|[+<>≤≥=]+")
 
 
 def fold(text: str) -> str:
-    """``text`` in lower case without accents, its words with one space between; punctuation and marks are spaces.
+    """``text`` in lower case without accents, its words with one space between; punctuation is spaces.
 
-    A text of nothing but punctuation stays as it is, so that a term as "+" remains one.
+    Signs are not punctuation: "HER2+" is not "HER2-", nor "< 50" "> 50". A text of nothing but punctuation stays as it
+    is, so that a term as "%" remains one.
     """
     # Twice, since "℃" is only then a capital letter, and folding case may put letters together again.
     spread = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()).translate(LETTERS)
     bare = "".join(char for char in spread if not unicodedata.combining(char))
-    return NO_WORD.sub(" ", bare).strip() or " ".join(bare.split())
+    bare = bare.replace("<=", "≤").replace(">=", "≥")
+    return " ".join(WORD.findall(bare) or bare.split())
 
 
 def word_key(folded: str, lang: str) -> str:

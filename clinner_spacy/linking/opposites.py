@@ -40,15 +40,16 @@ ROMAN = {word: n for n, word in enumerate(NUMERALS, 1)}
 #: Roman numerals that are words of a language; they are numbers only as the last word.
 NO_NUMBERS = {"en": "i", "it": "i vi", "sv": "i vi", "cs": "i v", "ro": "i v vi"}
 
-DIGITS = re.compile(r"[0-9]+")
+#: Numbers, and the signs that turn them round.
+DIGITS = re.compile(r"[0-9]+|[<>≤≥]+|(?<=.)[+-]+$")
 
 #: Terms of which it is remembered what they say.
 REMEMBERED = 100_000
 
 
 class Said(NamedTuple):
-    """What a folded text says that spelling hardly shows: its numbers in their order, with a single letter at its end,
-    as in "hepatitis b"; and the sides of :data:`OPPOSITES` that it holds."""
+    """What a folded text says that spelling hardly shows: its numbers in their order, with signs, as in "< 50" and
+    "her2+", and a single letter at its end, as in "hepatitis b"; and the sides of :data:`OPPOSITES` that it holds."""
 
     numbers: tuple[str, ...]
     sides: frozenset[tuple[int, int]]

@@ -58,6 +58,13 @@ def test_spellings_of_one_name_speak_together() -> None:
     assert [tuple(c) for c in found] == [("A", "Tos", 1.0), ("B", "tos", pytest.approx(4 / 6))]
 
 
+def test_signs_tell_names_apart() -> None:
+    terms = [Term("A", "HER2+"), Term("B", "HER2-"), Term("C", "FE > 50"), Term("D", "FE < 50")]
+    linker = Linker(build_index(Terminology(terms), lang="es"))
+    found = [best(linker, text) for text in ("her2-", "HER2 +++", "FE <50 %")]
+    assert [c and (c.code, c.score == 1) for c in found] == [("B", True), ("A", False), ("D", True)]
+
+
 def test_labels(index: Index) -> None:
     linker = Linker(index, labels={"DISEASE": ["disorder"]})
     assert best(linker, "fiebre", "SYMPTOM") == Candidate("D3", "Fiebre", 1.0)

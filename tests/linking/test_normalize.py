@@ -18,6 +18,12 @@ from clinner_spacy.linking.normalize import expand, fold, text_hash, word_key
         ("Straße", "strasse"),
         ("ﬁbrosis", "fibrosis"),
         ("+", "+"),
+        ("HER2+/RE-, p53 +++", "her2+ re- p53 +++"),
+        ("HER2−", "her2-"),
+        ("post-operatorio - dolor", "post operatorio dolor"),
+        ("FE <50%, Ki67 >= 20", "fe < 50 ki67 ≥ 20"),
+        ("Gleason 3+4", "gleason 3 + 4"),
+        ("-_-", "-_-"),
         (" ", ""),
     ],
 )

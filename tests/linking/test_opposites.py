@@ -19,6 +19,8 @@ from clinner_spacy.linking.terminology import Term, Terminology
         ("es", "Diabetes mellitus tipo II", "Diabetes mellitus tipo I"),
         ("es", "ERC", "ERC estadio 3"),
         ("es", "Otitis izquierda", "Otitis derecha"),
+        ("es", "fracción de eyección < 50", "fracción de eyección > 50"),
+        ("es", "HER2+", "HER2-"),
         ("en", "benign neoplasm", "malignant neoplasm"),
         ("en", "hepatitis B", "hepatitis C"),
         ("it", "iperkaliemia", "ipokaliemia"),
