@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clinner_spacy.linking.codes import Parts, split_codes
-from clinner_spacy.linking.evidence import STAGES, Entries, Evidence, contradicted, entries_of, gather
+from clinner_spacy.linking.evidence import STAGES, Entries, Evidence, contradicted, entries_of, gather, names_with
 from clinner_spacy.linking.features import MOST_CHOSEN, Candidates, Floats, candidates_of, features_of, with_siblings
 from clinner_spacy.linking.index import Index
 from clinner_spacy.linking.normalize import expand, fold
@@ -65,6 +65,7 @@ class Linker:
         self.lang = lang or index.about["lang"]
         self.places = {name: n for n, name in enumerate(index.labels.texts())}
         self.labels = {label: self._allowed(label, names) for label, names in (labels or {}).items()}
+        self.masks = {label: names_with(index, allowed) for label, allowed in self.labels.items()}
         self.abbreviations = {fold(short): fold(meaning) for short, meaning in (abbreviations or {}).items()}
         self.ranker = ranker
         self.stages = tuple(stages)
@@ -89,6 +90,7 @@ class Linker:
             abbreviations=self.abbreviations,
             stages=self.stages,
             meanings=self.meanings,
+            allowed=[self.masks.get(mention.label) for mention in mentions],
         )
         return [self._rank(*both, k) for both in zip(mentions, gathered, strict=True)]
 
