@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clinner_spacy.encoders.pieces import ragged_range
-from clinner_spacy.linking.grams import Alike, cosines_with, queries_of, search
+from clinner_spacy.linking.grams import SPARE, Alike, Mask, cosines_with, queries_of, search
 from clinner_spacy.linking.index import Index
 from clinner_spacy.linking.normalize import expand, fold
+from clinner_spacy.linking.opposites import contradict, said_by, said_by_name
 
 if TYPE_CHECKING:
     from clinner_spacy.linking.vectors import Meanings  # transformers is slow to import
@@ -30,6 +31,9 @@ NEIGHBOURS = 64
 
 #: The likeness of a name that differs in inflection or the order of words: about as often right as a cosine of so much.
 INFLECTED = 0.95
+
+#: How much likeness counts in a name that says another number or the opposite: no sensible threshold is that low.
+CONTRADICTED = 0.3
 
 #: What the encoder's cosine counts in the likeness of a name, beside that of its spelling.
 MEANT = 0.5
@@ -71,29 +75,33 @@ def gather(
     abbreviations: Mapping[str, str],
     stages: Collection[str] = STAGES,
     meanings: Meanings | None = None,
+    allowed: Sequence[Mask] | None = None,
 ) -> list[Evidence]:
     """The evidence for each text. lang: the language whose inflection they follow. abbreviations: folded, both sides;
-    a text that is a name as it stands is not expanded. meanings: what the stage "encoder" asks."""
+    a text that is a name as it stands is not expanded. meanings: what the stage "encoder" asks. allowed: for each text,
+    which names count; a stage that finds none of them leaves the text to the next."""
     folded = [fold(text) for text in texts]
-    found = [_exact(index, text, stages) for text in folded]
+    masks = [None] * len(texts) if allowed is None else allowed
+    found = [_exact(index, text, stages, mask) for text, mask in zip(folded, masks, strict=True)]
     open_ones = [n for n, evidence in enumerate(found) if evidence is None]
     for n in open_ones:
-        folded[n] = expand(folded[n], abbreviations)
-        found[n] = _exact(index, folded[n], stages) or _inflected(index, folded[n], lang, stages)
+        text = folded[n] = expand(folded[n], abbreviations)
+        found[n] = _exact(index, text, stages, masks[n]) or _inflected(index, text, lang, stages, masks[n])
     left = [n for n in open_ones if found[n] is None]
     asked = [folded[n] for n in left]
-    for n, evidence in zip(left, _alike(index, asked, stages, meanings), strict=True):
+    for n, evidence in zip(left, _alike(index, asked, stages, meanings, [masks[n] for n in left]), strict=True):
         found[n] = evidence
     return [evidence for evidence in found if evidence is not None]
 
 
-def _exact(index: Index, folded: str, stages: Collection[str]) -> Evidence | None:
+def _exact(index: Index, folded: str, stages: Collection[str], mask: Mask) -> Evidence | None:
     name = index.name_of(folded) if "exact" in stages else None
-    return None if name is None else _certain([name], 1.0)
+    return None if name is None or (mask is not None and not mask[name]) else _certain([name], 1.0)
 
 
-def _inflected(index: Index, folded: str, lang: str, stages: Collection[str]) -> Evidence | None:
-    names = index.names_like(folded, lang) if "inflected" in stages else ()
+def _inflected(index: Index, folded: str, lang: str, stages: Collection[str], mask: Mask) -> Evidence | None:
+    names = index.names_like(folded, lang) if "inflected" in stages else np.empty(0, dtype=np.int32)
+    names = names if mask is None else names[mask[names]]
     return _certain(names, INFLECTED) if len(names) else None
 
 
@@ -103,7 +111,7 @@ def _certain(names: Any, likeness: float) -> Evidence:
 
 
 def _alike(
-    index: Index, folded: Sequence[str], stages: Collection[str], meanings: Meanings | None
+    index: Index, folded: Sequence[str], stages: Collection[str], meanings: Meanings | None, masks: Sequence[Mask]
 ) -> Iterator[Evidence]:
     """The names that are spelled like folded texts, or mean the like."""
     fuzzy, semantic = "fuzzy" in stages, meanings is not None and "encoder" in stages
@@ -112,21 +120,38 @@ def _alike(
         yield from (Evidence(False, nothing.astype(np.int64), nothing, nothing) for _ in folded)
         return
     queries = queries_of(index.grams, folded)
-    spelled = search(index.grams, queries, NEIGHBOURS) if fuzzy else [NOTHING] * len(queries)
+    spelled = search(index.grams, queries, NEIGHBOURS, masks) if fuzzy else [NOTHING] * len(queries)
     if not semantic:
         for query, alike in zip(queries, spelled, strict=True):
             yield Evidence(False, alike.names, alike.cosines, alike.cosines, query.norm)
         return
     assert meanings is not None
     vectors = meanings.encoder(folded)
-    near = meanings.nearest(vectors, NEIGHBOURS)
-    for query, alike, vector, others in zip(queries, spelled, vectors, near, strict=True):
+    near = meanings.nearest(vectors, NEIGHBOURS * (1 if all(mask is None for mask in masks) else SPARE))
+    for query, alike, vector, others, mask in zip(queries, spelled, vectors, near, masks, strict=True):
+        others = (others if mask is None else others[mask[others]])[:NEIGHBOURS]
         names = np.union1d(alike.names, others)
         cosines = cosines_with(index.grams, query, names)
         meant = np.clip(meanings.cosines(vector, names), 0, 1)
         likeness = (MEANT * meant + (1 - MEANT) * cosines if fuzzy else meant).astype(np.float32)
         order = np.argsort(-likeness, kind="stable")
         yield Evidence(False, names[order], likeness[order], cosines[order], query.norm)
+
+
+def contradicted(index: Index, folded: str, evidence: Evidence, lang: str) -> Evidence:
+    """Evidence with less likeness for names that say another number than the folded mention, or the opposite. They
+    stay, since who looks through candidates by hand may want them."""
+    mention = said_by(folded, lang)
+    terms = [fold(index.terms.text(int(entry))) for entry in index.entries[evidence.names]]
+    against = np.fromiter((contradict(mention, said_by_name(term, lang)) for term in terms), np.bool_, len(terms))
+    likeness = np.where(against, CONTRADICTED * evidence.likeness, evidence.likeness).astype(np.float32)
+    order = np.argsort(-likeness, kind="stable")
+    return evidence._replace(names=evidence.names[order], likeness=likeness[order], spelled=evidence.spelled[order])
+
+
+def names_with(index: Index, labels: Collection[int]) -> NDArray[np.bool_]:
+    """Which names have an entry with one of these labels, by their places: bool (n_names,)."""
+    return np.logical_or.reduceat(np.isin(index.label_of, list(labels)), index.entries[:-1])
 
 
 def entries_of(index: Index, names: NDArray[np.int64], labels: Collection[int] | None) -> Entries:

@@ -28,6 +28,10 @@ BUDGET = 100_000
 SPARE = 4
 
 
+#: Which names count, bool (n_names,); None: all.
+Mask = NDArray[np.bool_] | None
+
+
 class Grams(NamedTuple):
     """An index of ``n_names`` names by their n-grams.
 
@@ -152,13 +156,15 @@ def _query(index: Grams, grams: NDArray[np.uint64]) -> Query:
     return Query(at[np.argsort(index.starts[at + 1] - index.starts[at], kind="stable")], float(norm))
 
 
-def search(index: Grams, queries: Sequence[Query], k: int) -> list[Alike]:
-    """The ``k`` names most like each query; fewer where fewer share an n-gram with it."""
+def search(index: Grams, queries: Sequence[Query], k: int, allowed: Sequence[Mask] | None = None) -> list[Alike]:
+    """The ``k`` names most like each query; fewer where fewer share an n-gram with it. allowed: for each query, which
+    names count."""
     scores = np.zeros(len(index.norms), dtype=np.float32)
-    return [_search(index, query, k, scores) for query in queries]
+    masks = [None] * len(queries) if allowed is None else allowed
+    return [_search(index, query, k, scores, mask) for query, mask in zip(queries, masks, strict=True)]
 
 
-def _search(index: Grams, query: Query, k: int, scores: NDArray[np.float32]) -> Alike:
+def _search(index: Grams, query: Query, k: int, scores: NDArray[np.float32], mask: Mask) -> Alike:
     """scores: float32 (n_names,), zeros; they are zeros again afterwards."""
     begin = index.starts[query.grams]
     counts = index.starts[query.grams + 1] - begin
@@ -166,6 +172,7 @@ def _search(index: Grams, query: Query, k: int, scores: NDArray[np.float32]) -> 
     touched = index.postings[ragged_range(begin[:n], counts[:n])]
     np.add.at(scores, touched, np.repeat(index.weights[query.grams[:n]] ** 2, counts[:n]))
     near = distinct(touched) if len(touched) < len(scores) else np.flatnonzero(scores)
+    near = near if mask is None else near[mask[near]]
     near = near[_largest(scores[near] / index.norms[near], k * SPARE)].astype(np.int64)
     scores[touched] = 0
     cosines = cosines_with(index, query, near)

@@ -14,7 +14,7 @@ from clinner_spacy.linking.grams import Grams, build_grams
 from clinner_spacy.linking.normalize import fold, text_hash, word_key
 from clinner_spacy.linking.terminology import Term, Terminology
 
-VERSION = 1
+VERSION = 2
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clinner_spacy.linking.codes import Parts, split_codes
-from clinner_spacy.linking.evidence import STAGES, Entries, Evidence, entries_of, gather
+from clinner_spacy.linking.evidence import STAGES, Entries, Evidence, contradicted, entries_of, gather, names_with
 from clinner_spacy.linking.features import MOST_CHOSEN, Candidates, Floats, candidates_of, features_of, with_siblings
 from clinner_spacy.linking.index import Index
 from clinner_spacy.linking.normalize import expand, fold
@@ -18,6 +18,11 @@ from clinner_spacy.linking.ranker import Pairs, Ranker, pairs_of, probabilities
 
 if TYPE_CHECKING:
     from clinner_spacy.linking.vectors import Meanings
+
+
+#: The least score of a code where no other is asked for: a ranking's probability, or else a likeness, by which a term
+#: whose concept the terminology lacks is seldom given another's code.
+RANKED, LIKE = 0.5, 0.85
 
 
 class Mention(NamedTuple):
@@ -60,10 +65,16 @@ class Linker:
         self.lang = lang or index.about["lang"]
         self.places = {name: n for n, name in enumerate(index.labels.texts())}
         self.labels = {label: self._allowed(label, names) for label, names in (labels or {}).items()}
+        self.masks = {label: names_with(index, allowed) for label, allowed in self.labels.items()}
         self.abbreviations = {fold(short): fold(meaning) for short, meaning in (abbreviations or {}).items()}
         self.ranker = ranker
         self.stages = tuple(stages)
         self.meanings = meanings
+
+    @property
+    def threshold(self) -> float:
+        """The least score of a code where no other is asked for."""
+        return LIKE if self.ranker is None else RANKED
 
     def _allowed(self, label: str, names: Collection[str]) -> list[int]:
         """The places of the labels that a mention's label may be; annotators' synonyms have that label itself."""
@@ -79,11 +90,14 @@ class Linker:
             abbreviations=self.abbreviations,
             stages=self.stages,
             meanings=self.meanings,
+            allowed=[self.masks.get(mention.label) for mention in mentions],
         )
         return [self._rank(*both, k) for both in zip(mentions, gathered, strict=True)]
 
     def _rank(self, mention: Mention, evidence: Evidence, k: int) -> list[Candidate]:
         allowed = self.labels.get(mention.label)
+        if self.ranker is None and not evidence.certain:
+            evidence = contradicted(self.index, self.folded(mention), evidence, self.lang)
         entries = entries_of(self.index, evidence.names, allowed)
         found = candidates_of(evidence, entries)
         scores = found.likeness
@@ -93,6 +107,9 @@ class Linker:
             scores = probabilities(self.ranker, features, self.pairs(mention, found))
         best = np.argsort(-scores, kind="stable")[:k]
         return [self._candidate(found, n, float(scores[n])) for n in best if scores[n] > 0]
+
+    def folded(self, mention: Mention) -> str:
+        return expand(fold(mention.text), self.abbreviations)
 
     def _candidate(self, found: Candidates, n: int, score: float) -> Candidate:
         entry = int(found.entries[n])
@@ -138,5 +155,4 @@ class Linker:
         return features_of(self.index, evidence, entries, found, self.parts, self.prior, label)
 
     def pairs(self, mention: Mention, found: Candidates) -> Pairs:
-        folded = expand(fold(mention.text), self.abbreviations)
-        return pairs_of(folded, [self.index.codes.text(int(n)) for n in found.codes])
+        return pairs_of(self.folded(mention), [self.index.codes.text(int(n)) for n in found.codes])

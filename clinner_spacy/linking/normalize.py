@@ -11,7 +11,7 @@ from collections.abc import Mapping
 #: when four letters stay; that two words become one by it is rare and costs less than missing the plural of another.
 ENDINGS = {
     "es": ("es", "as", "os", "a", "o", "e", "s"),
-    "en": ("es", "s"),
+    "en": ("es", "e", "s"),
     "it": ("he", "hi", "a", "e", "i", "o"),
     "nl": ("en", "s", "e"),
     "sv": ("arna", "erna", "orna", "ar", "er", "en", "et", "na", "a", "n", "t", "s"),
@@ -20,35 +20,48 @@ ENDINGS = {
 }
 LEAST_STEM = 4
 
-#: Letters that Unicode does not take apart into a letter and an accent.
-LETTERS = str.maketrans({"ø": "o", "đ": "d", "ł": "l", "æ": "ae", "œ": "oe", "’": "'"})
+#: Endings that change the stem, tried before, and what stands for them: "cicatriz", "cicatrices"; "biopsies";
+#: "diagnosis", "diagnoses" as "disease", "diseases"; and "mass", "virus", whose s is none of the plural.
+CHANGED = {
+    "es": (("z", "c"),),
+    "en": (("ies", "y"), ("ses", "s"), ("sis", "s"), ("se", "s"), ("ss", "ss"), ("us", "us")),
+}
 
-NO_WORD = re.compile(r"[\W_]+")
+#: Letters that Unicode does not take apart into a letter and an accent.
+LETTERS = str.maketrans({"ø": "o", "đ": "d", "ł": "l", "æ": "ae", "œ": "oe", "’": "'", "−": "-"})
+
+#: Words of a folded text: letters and digits with the signs at their end, as "her2-", and signs that say something by
+#: themselves, as in "< 50". A hyphen within a word, or alone, is punctuation.
+WORD = re.compile(r"[^\W_]+(?:[+-]++(?![^\W_]))?|[+<>≤≥=]+")
 
 
 def fold(text: str) -> str:
-    """``text`` in lower case without accents, its words with one space between; punctuation and marks are spaces.
+    """``text`` in lower case without accents, its words with one space between; punctuation is spaces.
 
-    A text of nothing but punctuation stays as it is, so that a term as "+" remains one.
+    Signs are not punctuation: "HER2+" is not "HER2-", nor "< 50" "> 50". A text of nothing but punctuation stays as it
+    is, so that a term as "%" remains one.
     """
     # Twice, since "℃" is only then a capital letter, and folding case may put letters together again.
     spread = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()).translate(LETTERS)
     bare = "".join(char for char in spread if not unicodedata.combining(char))
-    return NO_WORD.sub(" ", bare).strip() or " ".join(bare.split())
+    bare = bare.replace("<=", "≤").replace(">=", "≥")
+    return " ".join(WORD.findall(bare) or bare.split())
 
 
 def word_key(folded: str, lang: str) -> str:
     """The stems of a folded text's words in order of the alphabet, then those with digits in their own order: equal for
     "nodulos pulmonares" and "pulmonar nodulo", not for "gleason 3 4" and "gleason 4 3". A language without rules keeps
     its words as they are."""
-    endings = ENDINGS.get(lang, ())
     words = folded.split()
     numbers = [word for word in words if not word.isalpha()]
-    return " ".join([*sorted(_stem(word, endings) for word in words if word.isalpha()), *numbers])
+    return " ".join([*sorted(_stem(word, lang) for word in words if word.isalpha()), *numbers])
 
 
-def _stem(word: str, endings: tuple[str, ...]) -> str:
-    for ending in endings:
+def _stem(word: str, lang: str) -> str:
+    for ending, instead in CHANGED.get(lang, ()):
+        if word.endswith(ending) and len(word) - len(ending) + len(instead) >= LEAST_STEM:
+            return word[: -len(ending)] + instead
+    for ending in ENDINGS.get(lang, ()):
         if word.endswith(ending) and len(word) - len(ending) >= LEAST_STEM:
             return word[: -len(ending)]
     return word

@@ -51,7 +51,7 @@ ABBREVIATIONS = "abbreviations.json"
         "labels": {},
         "stages": None,
         "k": 5,
-        "threshold": 0.5,
+        "threshold": None,
         "spans_key": "sc",
         "scorer": {"@scorers": "clinner.linker_scorer.v1"},
     },
@@ -67,7 +67,7 @@ def make_concept_linker(
     labels: dict[str, list[str]],
     stages: list[str] | None,
     k: int,
-    threshold: float,
+    threshold: float | None,
     spans_key: str,
     scorer: Callable | None,
 ) -> ConceptLinker:
@@ -105,7 +105,7 @@ class ConceptLinker(KeepsWords, Pipe):
     of "abbreviations", a table. They are read at first use, never here, so that a pipeline loaded from disk reads its
     own.
     labels: label of a span -> labels of terms that it may be. stages: see :mod:`clinner_spacy.linking.evidence`; None:
-    all. threshold: the least score of a code, from 0 to 1.
+    all. threshold: the least score of a code, from 0 to 1; None: that of the linker, 0.5 with a ranking, else 0.85.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class ConceptLinker(KeepsWords, Pipe):
         labels: Mapping[str, Collection[str]] | None = None,
         stages: Sequence[str] | None = None,
         k: int = 5,
-        threshold: float = 0.5,
+        threshold: float | None = None,
         spans_key: str = "sc",
         scorer: Callable | None = None,
     ) -> None:
@@ -129,7 +129,7 @@ class ConceptLinker(KeepsWords, Pipe):
         self.stages = STAGES if stages is None else tuple(stages)
         self.stages_asked = stages is not None
         self.k = k
-        self.threshold = checked_number(threshold, "threshold", name)
+        self.threshold = None if threshold is None else checked_number(threshold, "threshold", name)
         self.spans_key = spans_key
         self.scorer = scorer
         self.source: Source | None = None
@@ -225,10 +225,13 @@ class ConceptLinker(KeepsWords, Pipe):
 
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[Linked]) -> None:
         """Write codes and candidates to the documents."""
+        self.load()
+        assert self.linker is not None
+        threshold = self.linker.threshold if self.threshold is None else self.threshold
         for doc, linked in zip(docs, scores, strict=True):
             if self.spans_key in doc.spans:
-                write_codes(doc, self.spans_key, linked.group, self.threshold)
-            codes = [best_code(candidates, self.threshold) for candidates in linked.ents]
+                write_codes(doc, self.spans_key, linked.group, threshold)
+            codes = [best_code(candidates, threshold) for candidates in linked.ents]
             if any(codes):
                 ents = zip(doc.ents, codes, strict=True)
                 doc.set_ents(

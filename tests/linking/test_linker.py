@@ -58,12 +58,28 @@ def test_spellings_of_one_name_speak_together() -> None:
     assert [tuple(c) for c in found] == [("A", "Tos", 1.0), ("B", "tos", pytest.approx(4 / 6))]
 
 
+def test_signs_tell_names_apart() -> None:
+    terms = [Term("A", "HER2+"), Term("B", "HER2-"), Term("C", "FE > 50"), Term("D", "FE < 50")]
+    linker = Linker(build_index(Terminology(terms), lang="es"))
+    found = [best(linker, text) for text in ("her2-", "HER2 +++", "FE <50 %")]
+    assert [c and (c.code, c.score == 1) for c in found] == [("B", True), ("A", False), ("D", True)]
+
+
 def test_labels(index: Index) -> None:
     linker = Linker(index, labels={"DISEASE": ["disorder"]})
     assert best(linker, "fiebre", "SYMPTOM") == Candidate("D3", "Fiebre", 1.0)
-    assert best(linker, "fiebre", "DISEASE") is None
+    assert [c.code for c in linker([Mention("fiebre", "DISEASE")], 5)[0] if c.score > 0.2] == []
     found = best(linker, "diabetes", "DISEASE")
     assert found is not None and found.code == "D1"
+
+
+@pytest.mark.parametrize("name", ["fiebres", "fiebre alta", "fiebre reumática"])
+def test_a_name_that_is_not_allowed_hides_no_other(name: str) -> None:
+    far = [Term(f"S{n}", f"fiebre {word}", "symptom") for n, word in enumerate(map(str, range(100)))]
+    terms = [Term("S", "fiebre", "symptom"), Term("D", name, "disorder"), *far]
+    linker = Linker(build_index(Terminology(terms), lang="es"), labels={"DISEASE": ["disorder"]})
+    found = [best(linker, "fiebre", label) for label in ("SYMPTOM", "DISEASE")]
+    assert [c and c.code for c in found] == ["S", "D"]
 
 
 def test_a_term_without_label_and_annotators_synonyms_are_of_any() -> None:

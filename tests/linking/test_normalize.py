@@ -18,6 +18,12 @@ from clinner_spacy.linking.normalize import expand, fold, text_hash, word_key
         ("Straße", "strasse"),
         ("ﬁbrosis", "fibrosis"),
         ("+", "+"),
+        ("HER2+/RE-, p53 +++", "her2+ re- p53 +++"),
+        ("HER2−", "her2-"),
+        ("post-operatorio - dolor", "post operatorio dolor"),
+        ("FE <50%, Ki67 >= 20", "fe < 50 ki67 ≥ 20"),
+        ("Gleason 3+4", "gleason 3 + 4"),
+        ("-_-", "-_-"),
         (" ", ""),
     ],
 )
@@ -36,6 +42,14 @@ def test_folding_twice_changes_nothing(text: str) -> None:
         ("es", "nodulos pulmonares", "pulmonar nodulo"),
         ("es", "metastasico", "metastasicas"),
         ("en", "abdominal pains", "pain abdominal"),
+        ("es", "cicatrices", "cicatriz"),
+        ("es", "indices", "indice"),
+        ("en", "neuropathies", "neuropathy"),
+        ("en", "metastases", "metastasis"),
+        ("en", "diseases", "disease"),
+        ("en", "masses", "mass"),
+        ("en", "viruses", "virus"),
+        ("en", "nodules", "nodule"),
         ("it", "noduli polmonari", "nodulo polmonare"),
         ("nl", "ontstekingen", "ontsteking"),
         ("sv", "lungtumorer", "lungtumor"),
@@ -50,7 +64,13 @@ def test_inflection_and_order(lang: str, one: str, other: str) -> None:
 
 @pytest.mark.parametrize(
     ("lang", "one", "other"),
-    [("es", "gleason 3 4", "gleason 4 3"), ("xx", "tumor", "tumors"), ("es", "tos", "to"), ("es", "asma", "asmo")],
+    [
+        ("es", "gleason 3 4", "gleason 4 3"),
+        ("xx", "tumor", "tumors"),
+        ("es", "tos", "to"),
+        ("es", "asma", "asmo"),
+        ("en", "hairy", "hair"),
+    ],
 )
 def test_what_stays_two(lang: str, one: str, other: str) -> None:
     assert word_key(one, lang) != word_key(other, lang)

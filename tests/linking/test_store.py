@@ -95,7 +95,7 @@ def test_another_version(index: Index, tmp_path: Path) -> None:
     save_index(index, tmp_path)
     about = json.loads((tmp_path / "index.json").read_text())
     (tmp_path / "index.json").write_text(json.dumps(about | {"version": 99}))
-    with pytest.raises(ClinnerError, match="has version 99, this package reads 1"):
+    with pytest.raises(ClinnerError, match="has version 99, this package reads 2"):
         open_index(tmp_path)
 
 

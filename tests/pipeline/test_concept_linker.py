@@ -18,13 +18,13 @@ from spacy.util import load_model_from_config
 from clinner_spacy.errors import ClinnerError, WordsWarning
 from clinner_spacy.linking.index import Index, build_index
 from clinner_spacy.linking.learn import learn_ranking
-from clinner_spacy.linking.linker import Mention
+from clinner_spacy.linking.linker import Linker, Mention
 from clinner_spacy.linking.source import Source
 from clinner_spacy.linking.store import save_source
 from clinner_spacy.linking.terminology import Term, Terminology, read_terminology
 from clinner_spacy.pipeline import concept_linker
 from clinner_spacy.tables.found import mentions_of
-from tests.linking.test_learn import MENTIONS
+from tests.linking.test_learn import MENTIONS, TERMS
 from tests.terms import TABLE, write_table
 
 TEXT = "Nódulos pulmonares y Fiebre, xyzw en su Radiografia de torax"
@@ -98,6 +98,17 @@ def test_below_the_threshold_there_is_no_code(table: Path) -> None:
     doc = nlp.get_pipe("concept_linker")(with_spans(nlp))
     assert linked(doc) == ["", "D3", "", "D3"]
     assert [len(candidates) for candidates in doc.spans["sc"].attrs["candidates"]] == [1, 1, 0, 1]
+
+
+def test_without_a_ranking_the_threshold_is_higher(nlp: Language, index: Index) -> None:
+    asked = [("diabetes tipo 2", "DISEASE"), ("Fiebre", "DISEASE")]
+    pipe = nlp.get_pipe("concept_linker")
+    doc = pipe(with_spans(nlp, "diabetes tipo 2 y Fiebre", asked))
+    assert linked(doc) == ["", "D3"] and 0.5 < doc.spans["sc"].attrs["candidates"][0][0]["score"] < 0.85
+    pipe.threshold = 0.01  # what is asked for counts
+    assert linked(pipe(doc)) == ["D1", "D3"]
+    ranker = learn_ranking(Terminology(TERMS), MENTIONS, "es")
+    assert (Linker(index).threshold, Linker(index, ranker=ranker).threshold) == (0.85, 0.5)
 
 
 def test_labels_and_abbreviations(table: Path, tmp_path: Path) -> None:
