@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from spacy.tokens import SpanGroup
@@ -38,10 +38,11 @@ def score_links(
     ``codes_accuracy`` (the first is right), ``codes_accuracy_5`` (one of five) and ``codes_mrr`` (the mean of one by
     the rank of the right one). End to end, over ``predicted.spans[spans_key]``: ``codes_p``, ``codes_r`` and
     ``codes_f``, where a span is right with the bounds, label and code of a gold one. Numbers are from 0 to 1, or None
-    where nothing was annotated.
+    where nothing was annotated. A label that no reference has was not annotated; found spans of it do not count.
     """
-    gold: list[Hashable] = []
-    found: list[Hashable] = []
+    gold: list[tuple[int, str, int, int, str]] = []
+    found: list[tuple[int, str, int, int, str]] = []
+    labels: set[str] = set()
     asked: list[tuple[Mention, str]] = []
     annotated = False
     for number, example in enumerate(examples):
@@ -52,11 +53,11 @@ def score_links(
         for group in groups:
             gold += _rows(number, group)
             asked += _coded(group)
+            labels |= {span.label_ for span in group}
         if spans_key in example.predicted.spans:
-            labels = {span.label_ for group in groups for span in group}
-            predicted = _rows(number, example.predicted.spans[spans_key])
-            found += [row for row in predicted if row[1] in labels or not labels]
-    measures = strict_scores(gold, found) if annotated else None
+            found += _rows(number, example.predicted.spans[spans_key])
+    counted = [row for row in found if row[1] in labels or not labels]
+    measures = strict_scores(gold, counted) if annotated else None
     ends = {f"codes_{name[0]}": measures and measures[name] for name in ("precision", "recall", "f1")}
     ranks = _ranks(asked, candidates({mention for mention, _ in asked})) if candidates and asked else None
     return rank_scores(ranks) | ends
