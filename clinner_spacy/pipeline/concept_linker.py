@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -33,7 +34,7 @@ from clinner_spacy.linking.write import best_code, mentions_in, write_codes
 from clinner_spacy.ner.threshold import checked_number
 from clinner_spacy.pipeline.saved import MAX_WORDS, by_words
 from clinner_spacy.pipeline.words import KeepsWords
-from clinner_spacy.scoring.linking import SCORE_WEIGHTS
+from clinner_spacy.scoring.linking import RANKED, SCORE_WEIGHTS
 
 #: Distinct mentions whose candidates are kept in memory; beyond, they are forgotten and collected anew.
 CACHED = 100_000
@@ -135,7 +136,7 @@ class ConceptLinker(KeepsWords, Pipe):
         self.source: Source | None = None
         self.abbreviations: dict[str, str] = {}
         self.linker: Linker | None = None
-        self._cache = Remembered()
+        self._cache, self._cached_k = Remembered(), k
         self._check_settings()
 
     def _check_settings(self) -> None:
@@ -210,14 +211,18 @@ class ConceptLinker(KeepsWords, Pipe):
         found = self.candidates({mention for sides in mentions for side in sides for mention in side})
         return [Linked(*([found[mention] for mention in side] for side in sides)) for sides in mentions]
 
-    def candidates(self, mentions: Collection[Mention]) -> dict[Mention, list[Candidate]]:
-        """The candidates of distinct mentions; those met before are remembered, in memory only."""
+    def candidates(self, mentions: Collection[Mention], least: int = 1) -> dict[Mention, list[Candidate]]:
+        """The candidates of distinct mentions, ``k`` or ``least`` of each, whichever is more; those met before are
+        remembered, in memory only, unless other numbers of them were asked for."""
         self.load()
         assert self.linker is not None
+        k = max(self.k, least)
+        if self._cached_k != k:
+            self._cache, self._cached_k = Remembered(), k
         known = self._cache
         found = {mention: known[mention] for mention in mentions if mention in known}
         new = sorted(mention for mention in mentions if mention not in found)
-        found |= zip(new, self.linker(new, self.k), strict=True)
+        found |= zip(new, self.linker(new, k), strict=True)
         if len(known) + len(new) > CACHED:
             known = self._cache = Remembered()
         known.update((mention, found[mention]) for mention in new[:CACHED])
@@ -239,7 +244,8 @@ class ConceptLinker(KeepsWords, Pipe):
         """Accuracy over gold spans and F1 end to end; see :func:`clinner_spacy.scoring.linking.score_links`."""
         if self.scorer is None:
             return {}
-        return self.scorer(list(examples), spans_key=self.spans_key, candidates=self.candidates)
+        candidates = partial(self.candidates, least=RANKED)
+        return self.scorer(list(examples), spans_key=self.spans_key, candidates=candidates)
 
     # Saving and loading
 

@@ -13,6 +13,9 @@ from clinner_spacy.linking.write import mentions_in
 from clinner_spacy.ner.write import span_values
 from clinner_spacy.scoring.spans import strict_scores
 
+#: How many candidates ``codes_accuracy_5`` looks at, whatever a component's ``k``.
+RANKED = 5
+
 #: What the scores are made of when a config does not say.
 SCORE_WEIGHTS: dict[str, float | None] = {
     **{"codes_accuracy": 0.0, "codes_accuracy_5": 0.0, "codes_mrr": 0.0},
@@ -36,7 +39,7 @@ def score_links(
 
     Over gold spans that have a code, with the ``candidates`` of their texts and labels, whatever their scores:
     ``codes_accuracy`` (the first is right), ``codes_accuracy_5`` (one of five) and ``codes_mrr`` (the mean of one by
-    the rank of the right one). End to end, over ``predicted.spans[spans_key]``: ``codes_p``, ``codes_r`` and
+    the rank of the right one; 0 for one beyond the candidates, which the component gives at least five of). End to end, over ``predicted.spans[spans_key]``: ``codes_p``, ``codes_r`` and
     ``codes_f``, where a span is right with the bounds, label and code of a gold one. Numbers are from 0 to 1, or None
     where nothing was annotated. A label that no reference has was not annotated; found spans of it do not count.
     """
@@ -69,7 +72,7 @@ def rank_scores(ranks: Sequence[int | None] | None) -> dict[str, float | None]:
         return dict.fromkeys(["codes_accuracy", "codes_accuracy_5", "codes_mrr"])
     return {
         "codes_accuracy": sum(rank == 1 for rank in ranks) / len(ranks),
-        "codes_accuracy_5": sum(rank is not None and rank <= 5 for rank in ranks) / len(ranks),
+        "codes_accuracy_5": sum(rank is not None and rank <= RANKED for rank in ranks) / len(ranks),
         "codes_mrr": sum(1 / rank for rank in ranks if rank is not None) / len(ranks),
     }
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span, SpanGroup
+from spacy.training import Example
 from spacy.util import load_model_from_config
 
 from clinner_spacy.errors import ClinnerError, WordsWarning
@@ -219,6 +220,22 @@ def test_what_is_remembered_is_bounded(nlp: Language, monkeypatch: pytest.Monkey
         assert 0 < len(pipe._cache) <= 3
     pipe.candidates([Mention(f"tos{n}") for n in range(5)])
     assert len(pipe._cache) == 3
+
+
+def test_k_changes_what_is_written_and_no_score(tmp_path: Path) -> None:
+    path = tmp_path / "alike.tsv"
+    path.write_text("code\tterm\nA\tfiebre alta\nB\tfiebre baja\n", encoding="utf-8")
+    nlp = spacy.blank("es")
+    nlp.add_pipe("concept_linker", config={"terms": str(path), "k": 1})
+    pipe = nlp.get_pipe("concept_linker")
+    gold = with_spans(nlp, "fiebre alto", [("fiebre alto", "X")])
+    gold.spans["sc"].attrs["codes"] = ["B"]
+    for k in (1, 2, 1):
+        pipe.k = k
+        doc = pipe(with_spans(nlp, gold.text, [("fiebre alto", "X")]))
+        assert len(doc.spans["sc"].attrs["candidates"][0]) == k
+        scores = nlp.evaluate([Example(nlp.make_doc(gold.text), gold)])
+        assert (scores["codes_accuracy"], scores["codes_accuracy_5"], scores["codes_mrr"]) == (0, 1, 0.5)
 
 
 @pytest.mark.parametrize(
