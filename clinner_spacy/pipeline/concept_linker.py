@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self
 import srsly
 from spacy.language import Language
 from spacy.pipeline import Pipe
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc
 from spacy.training import Example
 
 from clinner_spacy.errors import DAMAGE, ClinnerError
@@ -30,7 +30,7 @@ from clinner_spacy.linking.store import (
     source_to_bytes,
 )
 from clinner_spacy.linking.terminology import read_abbreviations
-from clinner_spacy.linking.write import best_code, mentions_in, write_codes
+from clinner_spacy.linking.write import mentions_in, write_codes, write_entity_codes
 from clinner_spacy.ner.threshold import checked_number
 from clinner_spacy.pipeline.saved import MAX_WORDS, by_words
 from clinner_spacy.pipeline.words import KeepsWords
@@ -99,7 +99,8 @@ class ConceptLinker(KeepsWords, Pipe):
 
     Written are ``span.kb_id_``, the best code, or "" where no score reaches the threshold; and in the group's ``attrs``
     lists parallel to its spans: "codes", the same, and "candidates", up to ``k`` dicts each with "code", "term" and
-    "score", best first. Spans with the same bounds and different labels may have different codes.
+    "score", best first. A code of the terminology that an entity had and that no longer reaches the threshold is taken
+    away; any other stays. Spans with the same bounds and different labels may have different codes.
 
     files: paths of "terms", a table (:func:`~clinner_spacy.linking.terminology.read_terminology`) that is indexed in
     memory, or "index", a folder that ``multiclin link build`` made, or both: then the index must be of this table; and
@@ -230,15 +231,12 @@ class ConceptLinker(KeepsWords, Pipe):
 
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[Linked]) -> None:
         """Write codes and candidates to the documents."""
+        self.load()
+        assert self.source is not None
         for doc, linked in zip(docs, scores, strict=True):
             if self.spans_key in doc.spans:
                 write_codes(doc, self.spans_key, linked.group, self.threshold)
-            codes = [best_code(candidates, self.threshold) for candidates in linked.ents]
-            if any(codes):
-                ents = zip(doc.ents, codes, strict=True)
-                doc.set_ents(
-                    [Span(doc, e.start, e.end, label=e.label, kb_id=code or e.kb_id, span_id=e.id) for e, code in ents]
-                )
+            write_entity_codes(doc, linked.ents, self.threshold, self.source)
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
         """Accuracy over gold spans and F1 end to end; see :func:`clinner_spacy.scoring.linking.score_links`."""

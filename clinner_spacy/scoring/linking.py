@@ -39,9 +39,11 @@ def score_links(
 
     Over gold spans that have a code, with the ``candidates`` of their texts and labels, whatever their scores:
     ``codes_accuracy`` (the first is right), ``codes_accuracy_5`` (one of five) and ``codes_mrr`` (the mean of one by
-    the rank of the right one; 0 for one beyond the candidates, which the component gives at least five of). End to end, over ``predicted.spans[spans_key]``: ``codes_p``, ``codes_r`` and
-    ``codes_f``, where a span is right with the bounds, label and code of a gold one. Numbers are from 0 to 1, or None
-    where nothing was annotated. A label that no reference has was not annotated; found spans of it do not count.
+    the rank of the right one; 0 for one beyond the candidates, which the component gives at least five of).
+
+    End to end, over ``predicted.spans[spans_key]``: ``codes_p``, ``codes_r`` and ``codes_f``, where a span is right
+    with the bounds, label and code of a gold one. A label that no reference has was not annotated; found spans of it
+    do not count. Numbers are from 0 to 1, or None where nothing was annotated.
     """
     gold: list[tuple[int, str, int, int, str]] = []
     found: list[tuple[int, str, int, int, str]] = []

@@ -75,6 +75,23 @@ def test_what_is_written(nlp: Language) -> None:
     assert [(ent.text, ent.kb_id_) for ent in doc.ents] == [("Fiebre", "D3"), ("Radiografia de torax", "P1")]
 
 
+def test_tokens_outside_entities_stay_as_they_are(nlp: Language) -> None:
+    doc = nlp.make_doc("Fiebre y tos")
+    doc.set_ents([Span(doc, 0, 1, "SYMPTOM")], blocked=[doc[1:2]], missing=[doc[2:3]])
+    before = [token.ent_iob for token in doc]
+    doc = nlp.get_pipe("concept_linker")(doc)
+    assert [token.ent_iob for token in doc] == before
+    assert doc.ents[0].kb_id_ == "D3"
+
+
+@pytest.mark.parametrize(("had", "stays"), [("D2", ""), ("Q38933", "Q38933")])
+def test_an_entity_keeps_only_codes_of_others(had: str, stays: str, nlp: Language) -> None:
+    """D2 is a code of the terminology, which this component wrote before; Q38933 is none."""
+    doc = nlp.make_doc("xyzw")
+    doc.ents = [Span(doc, 0, 1, "SYMPTOM", kb_id=had)]
+    assert [ent.kb_id_ for ent in nlp.get_pipe("concept_linker")(doc).ents] == [stays]
+
+
 def test_tables_have_codes(nlp: Language) -> None:
     doc = nlp.get_pipe("concept_linker")(with_spans(nlp))
     found = {(m.label, doc.text[m.start : m.end]): m for m in mentions_of(doc)}
