@@ -106,7 +106,7 @@ def build_command(
 
 
 def info_command(index: Index) -> None:
-    """Say what an index holds, after comparing its checksum.
+    """Say what an index holds, after comparing its checksums.
 
     \b
     Example:
