@@ -18,6 +18,7 @@ from clinner_spacy.files import replacing
 from clinner_spacy.first_use import first_use
 from clinner_spacy.linking.evidence import STAGES
 from clinner_spacy.linking.linker import Candidate, Linker, Mention
+from clinner_spacy.linking.settings import abbreviations_in, settings_of
 from clinner_spacy.linking.source import Source, read_source
 from clinner_spacy.linking.store import (
     arrays_in,
@@ -39,7 +40,7 @@ from clinner_spacy.scoring.linking import RANKED, SCORE_WEIGHTS
 #: Distinct mentions whose candidates are kept in memory; beyond, they are forgotten and collected anew.
 CACHED = 100_000
 
-ABBREVIATIONS = "abbreviations.json"
+SETTINGS = "settings.json"
 
 
 @Language.factory(
@@ -256,16 +257,19 @@ class ConceptLinker(KeepsWords, Pipe):
         path = Path(path)
         path.mkdir(parents=True, exist_ok=True)
         save_source(self.source, path)
-        with replacing(path / ABBREVIATIONS) as file:
-            file.write(srsly.json_dumps(self.abbreviations, indent=1))
+        with replacing(path / SETTINGS) as file:
+            file.write(srsly.json_dumps(settings_of(self.abbreviations, self.files), indent=1))
 
     def from_disk(self, path: str | Path, *, exclude: Sequence[str] = ()) -> Self:
-        """Map what :meth:`to_disk` wrote. Raises ClinnerError naming the file that is missing or damaged."""
+        """Map what :meth:`to_disk` wrote. Raises ClinnerError naming the file that is missing or damaged,
+        and if the config names other files than when it was written."""
         path = Path(path)
         try:
-            abbreviations = _checked(srsly.read_json(path / ABBREVIATIONS))
+            abbreviations = abbreviations_in(srsly.read_json(path / SETTINGS), self.files, self.name)
+        except ClinnerError:
+            raise
         except (OSError, *DAMAGE) as error:
-            raise ClinnerError(f"{path / ABBREVIATIONS} is missing or damaged; save the pipeline again.") from error
+            raise ClinnerError(f"{path / SETTINGS} is missing or damaged; save the pipeline again.") from error
         self._set(open_source(path), abbreviations)
         return self
 
@@ -276,14 +280,15 @@ class ConceptLinker(KeepsWords, Pipe):
         assert self.source is not None
         index = self.source.index
         state = {"about": index.about, "index": arrays_to_bytes(index_arrays(index))}
-        return srsly.msgpack_dumps(state | source_to_bytes(self.source) | {"abbreviations": self.abbreviations})
+        state |= source_to_bytes(self.source) | {"settings": settings_of(self.abbreviations, self.files)}
+        return srsly.msgpack_dumps(state)
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Sequence[str] = ()) -> Self:
-        """Read what :meth:`to_bytes` gave. Raises ClinnerError if it is damaged."""
+        """Read what :meth:`to_bytes` gave. Raises ClinnerError if it is damaged or the config names other files."""
         source = f"The state of component {self.name!r}"
         try:
             state = srsly.msgpack_loads(bytes_data)
-            abbreviations = _checked(state["abbreviations"])
+            abbreviations = abbreviations_in(state["settings"], self.files, self.name)
             index = index_of(arrays_in(memoryview(state["index"])), state["about"], source)
             known = source_from_bytes(index, state, source)
         except ClinnerError:
@@ -292,10 +297,3 @@ class ConceptLinker(KeepsWords, Pipe):
             raise ClinnerError(f"{source} is damaged ({type(error).__name__}); serialize it again.") from error
         self._set(known, abbreviations)
         return self
-
-
-def _checked(read: Any) -> dict[str, str]:
-    """Raises TypeError if abbreviations that were read are something else."""
-    if not isinstance(read, dict) or not all(isinstance(part, str) for p in read.items() for part in p):
-        raise TypeError
-    return read

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -199,6 +200,26 @@ def test_saved_and_loaded(
     back = way(nlp, tmp_path)
     table.unlink()  # a saved pipeline has its own copy
     assert dict(back.get_pipe("concept_linker")(with_spans(back)).spans["sc"].attrs) == expected
+
+
+@pytest.mark.parametrize("setting", ["terms", "index", "abbreviations"])
+def test_another_file_than_what_was_saved_is_refused(setting: str, nlp: Language, table: Path, tmp_path: Path) -> None:
+    nlp.to_disk(tmp_path / "saved")
+    saved = repr(str(table)) if setting == "terms" else "None"
+    message = re.escape(f"{setting}='new.tsv' of component 'concept_linker' has no effect") + ".*" + re.escape(saved)
+    with pytest.raises(ClinnerError, match=message):
+        spacy.load(tmp_path / "saved", config={f"components.concept_linker.{setting}": "new.tsv"})
+    config = nlp.config.merge({"components": {"concept_linker": {setting: "new.tsv"}}})
+    with pytest.raises(ClinnerError, match=message):
+        load_model_from_config(config).from_bytes(nlp.to_bytes())
+    spacy.load(tmp_path / "saved", config={f"components.concept_linker.{setting}": None})
+
+
+def test_damaged_settings(nlp: Language, tmp_path: Path) -> None:
+    nlp.to_disk(tmp_path / "saved")
+    (tmp_path / "saved" / "concept_linker" / "settings.json").write_text('{"files": {}}')
+    with pytest.raises(ClinnerError, match=r"settings\.json is missing or damaged"):
+        spacy.load(tmp_path / "saved")
 
 
 def test_no_mention_is_saved(nlp: Language, tmp_path: Path) -> None:
