@@ -103,10 +103,14 @@ def build_command(
     if annotated:
         learned = "; a ranking learned from them" if ranker is not None else ""
         typer.echo(f"{len(annotated)} annotated mentions are among them{learned}")
+        codes_of_mentions = {mention.code for mention in annotated}
+        new = len(codes_of_mentions - {term.code for term in terminology.terms})
+        if new:
+            typer.echo(f"{new} of the {len(codes_of_mentions)} codes of the mentions are not in {terms}")
 
 
 def info_command(index: Index) -> None:
-    """Say what an index holds, after comparing its checksum.
+    """Say what an index holds, after comparing its checksums.
 
     \b
     Example:

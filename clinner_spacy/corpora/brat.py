@@ -44,7 +44,7 @@ def read_brat(
     lower case, so that mentions of different labels may overlap; ``task`` puts them all into one. A text without
     ``.ann`` comes without tasks. ``relations`` says what an ``.ann`` without an ``R`` line means: "corpus", that it has
     no relations if others of the folder have, "document", that nobody looked for relations there. ``codes`` says where
-    codes of concepts stand; None: nowhere. Raises ClinnerError
+    codes of concepts stand; None: nowhere. Raises ClinnerError for a first note with white space where notes are codes,
     for a folder without ``.txt`` or ``.ann``, an ``.ann`` without its text, a line that cannot be read (with its
     number), an offset outside the text, an unknown label and a file that is not UTF-8.
     """
@@ -80,7 +80,9 @@ class _Lines:
     """The lines of one ``.ann``, sorted by kind."""
 
     mentions: dict[str, Mention] = field(default_factory=dict)
+    number: int = 0  # of the line that is being read
     notes: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    first_notes: dict[str, int] = field(default_factory=dict)  # target -> the line of its first note
     triggers: dict[str, str] = field(default_factory=dict)
     relations: list[Relation] = field(default_factory=list)
     attributes: list[tuple[str, str]] = field(default_factory=list)
@@ -104,16 +106,20 @@ def _read(source: Path, folder: Path, codes: Codes, report: Report) -> Document:
     lines = _Lines()
     for number, line in enumerate(re.split(r"\r\n|\n|\r", read_text(path).removeprefix("\ufeff")), 1):
         if line.strip():
+            lines.number = number
             try:
                 _read_line(line, document.text, lines, report)
             except (ValueError, LookupError) as error:
                 why = str(error) if isinstance(error, ClinnerError) else "not a line of brat standoff"
                 raise ClinnerError(f"{path}, line {number}: {why}.") from error
+    noted: dict[str, int] = {}
     for target, notes in lines.notes.items():
         mention = lines.mentions.get(lines.triggers.get(target, target))
         if mention is None:
             report.not_read["notes on other than mentions"] += len(notes)
         else:
+            if target in lines.first_notes:
+                noted.setdefault(mention.id, lines.first_notes[target])
             lines.mentions[mention.id] = replace(mention, note="\n".join(filter(None, [mention.note, *notes])))
     for name, target in lines.attributes:
         mention = lines.mentions.get(lines.triggers.get(target, target))
@@ -121,6 +127,8 @@ def _read(source: Path, folder: Path, codes: Codes, report: Report) -> Document:
             report.not_read["attributes"] += 1
         else:
             lines.mentions[mention.id] = replace(mention, attributes=mention.attributes | {name})
+    if codes == "notes":
+        _check_codes(lines, noted, path)
     _set_codes(lines, codes, report)
     document.coded = codes is not None
     document.mentions[NO_TASK] = list(lines.mentions.values())
@@ -129,6 +137,16 @@ def _read(source: Path, folder: Path, codes: Codes, report: Report) -> Document:
         for r in lines.relations
     ]
     return document
+
+
+def _check_codes(lines: _Lines, noted: Mapping[str, int], path: Path) -> None:
+    """Raise ClinnerError, with the line of the note, for a note whose first line is no code but words."""
+    for name, number in noted.items():
+        if len(lines.mentions[name].note.partition("\n")[0].split()) > 1:
+            raise ClinnerError(
+                f"{path}, line {number}: the note has white space, so it is no code; put the code into a note "
+                "of its own before it, or take the note out."
+            )
 
 
 def _set_codes(lines: _Lines, codes: Codes, report: Report) -> None:
@@ -163,6 +181,8 @@ def _read_line(line: str, text: str, lines: _Lines, report: Report) -> None:
         kind, target = body.split(" ")
         if kind == "AnnotatorNotes":
             lines.notes[target].append(given)
+            if given:
+                lines.first_notes.setdefault(target, lines.number)
         else:
             report.not_read["notes of other kinds"] += 1
     elif name[0] == "R":

@@ -42,7 +42,11 @@ def _of_brat(path: Path, codes: Codes) -> Iterator[Annotated]:
 
 def _of_docs(path: Path) -> Iterator[Annotated]:
     for number, doc in enumerate(read_docs(path, spacy.blank("xx").vocab)):
-        for group in doc.spans.values():
-            for mention, code in zip(mentions_in(group), span_values(group, "codes", ""), strict=True):
-                if code:
-                    yield Annotated(f"{path}/{number}", mention.text, mention.label, code)
+        rows = [
+            (span.start_char, span.end_char, mention, code)
+            for group in doc.spans.values()
+            for span, mention, code in zip(group, mentions_in(group), span_values(group, "codes", ""), strict=True)
+            if code
+        ]
+        for _, _, mention, code in dict.fromkeys(rows):  # a mention may stand in several groups
+            yield Annotated(f"{path}/{number}", mention.text, mention.label, code)

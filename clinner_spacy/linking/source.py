@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,11 @@ class Source:
     index: Index
     ranker: Ranker | None = None
     meanings: Meanings | None = None
+
+    @cached_property
+    def codes(self) -> frozenset[str]:
+        """The codes of the index; read when they are first asked for, since an index is mapped."""
+        return frozenset(self.index.codes.texts())
 
 
 def read_source(terms: str | Path | None, index: str | Path | None, lang: str, name: str) -> Source:

@@ -31,7 +31,7 @@ RANKING, VECTORS, ENCODER = "ranking.safetensors", "vectors.safetensors", "encod
 #: The files beside those of the index, and what :func:`source_to_bytes` calls them.
 PARTS_OF_SOURCE = {RANKING: "ranking", VECTORS: "vectors", ENCODER: "encoder"}
 
-CHECKSUM = "checksum"
+CHECKSUMS = "checksums"
 
 #: Bytes of an index that are read in a moment.
 SMALL = 100_000_000
@@ -66,6 +66,9 @@ def index_of(arrays: Mapping[str, NDArray[Any]], about: dict[str, Any], source: 
         raise ClinnerError(f"{source} is no index or is damaged ({type(error).__name__}); build it again.") from error
     if about.get("version") != VERSION:
         raise ClinnerError(f"{source} has version {about.get('version')}, this package reads {VERSION}; build it anew.")
+    for name in ("lang", "content"):
+        if not isinstance(about.get(name), str):
+            raise ClinnerError(f"{source} is damaged: what is known of it lacks {name!r}; build the index again.")
     return index
 
 
@@ -90,31 +93,30 @@ def _check(index: Index) -> None:
         raise ValueError("sizes differ")
 
 
-def save_index(index: Index, folder: Path) -> None:
-    """Write ``index.safetensors`` and ``index.json``, which has the checksum of the first, into ``folder``."""
-    data = arrays_to_bytes(index_arrays(index))
-    with replacing(folder / ARRAYS, "wb") as file:
-        file.write(data)
-    about = index.about | {CHECKSUM: hashlib.sha256(data).hexdigest()}
+def save_index(index: Index, folder: Path, parts: Mapping[str, bytes] | None = None) -> None:
+    """Write ``index.safetensors``, the ``parts`` (name of a file -> what it holds) and ``index.json``, which has the
+    checksums of all, into ``folder``; others of :data:`PARTS_OF_SOURCE`, saved there before, are removed."""
+    files = {ARRAYS: arrays_to_bytes(index_arrays(index))} | dict(parts or {})
+    for name, data in files.items():
+        with replacing(folder / name, "wb") as file:
+            file.write(data)
+    about = index.about | {CHECKSUMS: {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}}
     with replacing(folder / ABOUT) as file:
         file.write(json.dumps(about, indent=1, ensure_ascii=False))
+    for name in PARTS_OF_SOURCE:
+        if name not in files:
+            (folder / name).unlink(missing_ok=True)
 
 
 def save_source(source: Source, folder: Path) -> None:
     """Write an index with its ranking, its vectors and their encoder, as far as it has them, into ``folder``."""
-    save_index(source.index, folder)
     state = source_to_bytes(source)
-    for name, key in PARTS_OF_SOURCE.items():
-        if key in state:
-            with replacing(folder / name, "wb") as file:
-                file.write(state[key])
-        else:
-            (folder / name).unlink(missing_ok=True)  # of what was saved there before
+    save_index(source.index, folder, {name: state[key] for name, key in PARTS_OF_SOURCE.items() if key in state})
 
 
 def open_source(folder: Path, *, check: bool = False) -> Source:
     """The inverse of :func:`save_source`: arrays are mapped, an encoder is read. Raises ClinnerError naming the file
-    that is damaged or of something else. check: as in :func:`open_index`."""
+    that is missing, damaged or of something else. check: as in :func:`open_index`."""
     index, ranker, meanings = open_index(folder, check=check), None, None
     if (folder / RANKING).exists():
         ranker = ranking_of(map_arrays(folder / RANKING), index, str(folder / RANKING))
@@ -151,16 +153,31 @@ def source_from_bytes(index: Index, state: Mapping[str, Any], name: str) -> Sour
 
 
 def open_index(folder: str | Path, *, check: bool = False) -> Index:
-    """Map the index in a folder. check: compare its checksum however large it is; that reads all of it, which is what
-    mapping spares, so otherwise only files of up to :data:`SMALL` bytes are compared.
+    """Map the index in a folder. check: compare all checksums however large the files are; that reads all of them,
+    which is what mapping spares, so otherwise only files of up to :data:`SMALL` bytes are compared.
 
-    Raises ClinnerError naming the file that is missing, damaged or of another version.
+    Raises ClinnerError naming the file that is missing, damaged, not of this index or of another version.
     """
-    about, path = read_about(Path(folder) / ABOUT), Path(folder) / ARRAYS
-    checksum, arrays = about.pop(CHECKSUM, None), map_arrays(path)
-    if (check or path.stat().st_size <= SMALL) and fingerprint_of(path) != checksum:
+    folder = Path(folder)
+    about = read_about(folder / ABOUT)
+    checksums = about.pop(CHECKSUMS, None)
+    if not isinstance(checksums, dict) or ARRAYS not in checksums:
+        raise ClinnerError(f"{folder / ABOUT} has no {CHECKSUMS} of the index's files; build the index again.")
+    arrays = map_arrays(folder / ARRAYS)
+    for name in (ARRAYS, *PARTS_OF_SOURCE):
+        _check_file(folder / name, checksums.get(name), check)
+    return index_of(arrays, about, str(folder / ARRAYS))
+
+
+def _check_file(path: Path, checksum: str | None, check: bool) -> None:
+    """Raise ClinnerError if a file of an index is missing, too many or another than the one that was written."""
+    if checksum is None:
+        if path.exists():
+            raise ClinnerError(f"{path} is not of this index: {ABOUT} does not name it; build the index again.")
+    elif not path.exists():
+        raise ClinnerError(f"{path} is missing, which {ABOUT} names; copy the whole folder, or build the index again.")
+    elif (check or path.stat().st_size <= SMALL) and fingerprint_of(path) != checksum:
         raise ClinnerError(f"{path} is damaged: its checksum is not the one in {ABOUT}; build the index again.")
-    return index_of(arrays, about, str(path))
 
 
 def ranking_arrays(ranker: Ranker, index: Index) -> Arrays:

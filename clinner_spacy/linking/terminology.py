@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from clinner_spacy.corpora.text import read_text
 from clinner_spacy.errors import ClinnerError, nearest
+from clinner_spacy.linking.normalize import fold
 
 NEEDED = ("code", "term")
 OPTIONAL = ("label", "lang", "preferred")
@@ -143,9 +144,11 @@ def _term(row: Mapping[str, Any], where: str) -> Term:
 def read_abbreviations(path: str | Path, encoding: str = "utf-8") -> dict[str, str]:
     """A table of tabs with the columns ``abbreviation`` and ``meaning``, as a dict.
 
-    Raises ClinnerError for a missing column, an empty cell and an abbreviation with two meanings.
+    Raises ClinnerError for a missing column, an empty cell, an abbreviation of several words ("H.T.A." is three), which
+    would match nothing, and one with two meanings, whatever its case and accents.
     """
     found: dict[str, str] = {}
+    meant: dict[str, str] = {}  # the same, folded
     lines = read_text(Path(path), encoding).removeprefix("\ufeff").splitlines()
     header = [name.strip().lower() for name in lines[0].split("\t")] if lines else []
     if "abbreviation" not in header or "meaning" not in header:
@@ -155,9 +158,15 @@ def read_abbreviations(path: str | Path, encoding: str = "utf-8") -> dict[str, s
             continue
         cells = dict(zip(header, line.split("\t"), strict=False))
         short, meaning = (cells.get(name, "").strip() for name in ("abbreviation", "meaning"))
-        if not short or not meaning or found.get(short, meaning) != meaning:
-            what = "two meanings for one abbreviation" if short and meaning else "an empty cell"
-            raise ClinnerError(f"{path}, line {number}: {what}; correct it.")
+        if not short or not meaning:
+            raise ClinnerError(f"{path}, line {number}: an empty cell; correct it.")
+        if " " in fold(short):
+            raise ClinnerError(
+                f"{path}, line {number}: an abbreviation of several words, points and spaces being between them, "
+                "matches nothing; write it as one, or give it as a term."
+            )
+        if meant.setdefault(fold(short), fold(meaning)) != fold(meaning):
+            raise ClinnerError(f"{path}, line {number}: two meanings for one abbreviation, in any case; correct it.")
         found[short] = meaning
     return found
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from spacy.tokens import Doc, Span, SpanGroup
 
 from clinner_spacy.linking.linker import Candidate, Mention
+from clinner_spacy.linking.source import Source
 from clinner_spacy.ner.write import span_characters
 
 
@@ -38,3 +39,18 @@ def write_codes(doc: Doc, key: str, found: Sequence[Sequence[Candidate]], thresh
         "candidates": [[candidate._asdict() for candidate in candidates] for candidates in found],
     }
     doc.spans[key] = SpanGroup(doc, name=key, spans=spans, attrs=attrs)
+
+
+def write_entity_codes(doc: Doc, found: Sequence[Sequence[Candidate]], threshold: float, source: Source) -> None:
+    """Give each entity its code as ``kb_id_``; what the other tokens are, blocked or missing, stays.
+
+    A code that an entity has already and that is none of the source's stays if there is no better: it is another
+    component's.
+    """
+    ents = []
+    for ent, candidates in zip(doc.ents, found, strict=True):
+        code = best_code(candidates, threshold)
+        if not code and ent.kb_id_ and ent.kb_id_ not in source.codes:
+            code = ent.kb_id_
+        ents.append(Span(doc, ent.start, ent.end, label=ent.label, kb_id=code, span_id=ent.id))
+    doc.set_ents(ents, default="unmodified")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import srsly
 from spacy.language import Language
 from spacy.pipeline import Pipe
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc
 from spacy.training import Example
 
 from clinner_spacy.errors import DAMAGE, ClinnerError
@@ -17,6 +18,7 @@ from clinner_spacy.files import replacing
 from clinner_spacy.first_use import first_use
 from clinner_spacy.linking.evidence import STAGES
 from clinner_spacy.linking.linker import Candidate, Linker, Mention
+from clinner_spacy.linking.settings import abbreviations_in, settings_of
 from clinner_spacy.linking.source import Source, read_source
 from clinner_spacy.linking.store import (
     arrays_in,
@@ -29,16 +31,16 @@ from clinner_spacy.linking.store import (
     source_to_bytes,
 )
 from clinner_spacy.linking.terminology import read_abbreviations
-from clinner_spacy.linking.write import best_code, mentions_in, write_codes
+from clinner_spacy.linking.write import mentions_in, write_codes, write_entity_codes
 from clinner_spacy.ner.threshold import checked_number
 from clinner_spacy.pipeline.saved import MAX_WORDS, by_words
 from clinner_spacy.pipeline.words import KeepsWords
-from clinner_spacy.scoring.linking import SCORE_WEIGHTS
+from clinner_spacy.scoring.linking import RANKED, SCORE_WEIGHTS
 
 #: Distinct mentions whose candidates are kept in memory; beyond, they are forgotten and collected anew.
 CACHED = 100_000
 
-ABBREVIATIONS = "abbreviations.json"
+SETTINGS = "settings.json"
 
 
 @Language.factory(
@@ -98,7 +100,8 @@ class ConceptLinker(KeepsWords, Pipe):
 
     Written are ``span.kb_id_``, the best code, or "" where no score reaches the threshold; and in the group's ``attrs``
     lists parallel to its spans: "codes", the same, and "candidates", up to ``k`` dicts each with "code", "term" and
-    "score", best first. Spans with the same bounds and different labels may have different codes.
+    "score", best first. A code of the terminology that an entity had and that no longer reaches the threshold is taken
+    away; any other stays. Spans with the same bounds and different labels may have different codes.
 
     files: paths of "terms", a table (:func:`~clinner_spacy.linking.terminology.read_terminology`) that is indexed in
     memory, or "index", a folder that ``multiclin link build`` made, or both: then the index must be of this table; and
@@ -135,7 +138,7 @@ class ConceptLinker(KeepsWords, Pipe):
         self.source: Source | None = None
         self.abbreviations: dict[str, str] = {}
         self.linker: Linker | None = None
-        self._cache = Remembered()
+        self._cache, self._cached_k = Remembered(), k
         self._check_settings()
 
     def _check_settings(self) -> None:
@@ -210,14 +213,18 @@ class ConceptLinker(KeepsWords, Pipe):
         found = self.candidates({mention for sides in mentions for side in sides for mention in side})
         return [Linked(*([found[mention] for mention in side] for side in sides)) for sides in mentions]
 
-    def candidates(self, mentions: Collection[Mention]) -> dict[Mention, list[Candidate]]:
-        """The candidates of distinct mentions; those met before are remembered, in memory only."""
+    def candidates(self, mentions: Collection[Mention], least: int = 1) -> dict[Mention, list[Candidate]]:
+        """The candidates of distinct mentions, ``k`` or ``least`` of each, whichever is more; those met before are
+        remembered, in memory only, unless other numbers of them were asked for."""
         self.load()
         assert self.linker is not None
+        k = max(self.k, least)
+        if self._cached_k != k:
+            self._cache, self._cached_k = Remembered(), k
         known = self._cache
         found = {mention: known[mention] for mention in mentions if mention in known}
         new = sorted(mention for mention in mentions if mention not in found)
-        found |= zip(new, self.linker(new, self.k), strict=True)
+        found |= zip(new, self.linker(new, k), strict=True)
         if len(known) + len(new) > CACHED:
             known = self._cache = Remembered()
         known.update((mention, found[mention]) for mention in new[:CACHED])
@@ -226,23 +233,19 @@ class ConceptLinker(KeepsWords, Pipe):
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[Linked]) -> None:
         """Write codes and candidates to the documents."""
         self.load()
-        assert self.linker is not None
+        assert self.source is not None and self.linker is not None
         threshold = self.linker.threshold if self.threshold is None else self.threshold
         for doc, linked in zip(docs, scores, strict=True):
             if self.spans_key in doc.spans:
                 write_codes(doc, self.spans_key, linked.group, threshold)
-            codes = [best_code(candidates, threshold) for candidates in linked.ents]
-            if any(codes):
-                ents = zip(doc.ents, codes, strict=True)
-                doc.set_ents(
-                    [Span(doc, e.start, e.end, label=e.label, kb_id=code or e.kb_id, span_id=e.id) for e, code in ents]
-                )
+            write_entity_codes(doc, linked.ents, threshold, self.source)
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
         """Accuracy over gold spans and F1 end to end; see :func:`clinner_spacy.scoring.linking.score_links`."""
         if self.scorer is None:
             return {}
-        return self.scorer(list(examples), spans_key=self.spans_key, candidates=self.candidates)
+        candidates = partial(self.candidates, least=RANKED)
+        return self.scorer(list(examples), spans_key=self.spans_key, candidates=candidates)
 
     # Saving and loading
 
@@ -255,16 +258,19 @@ class ConceptLinker(KeepsWords, Pipe):
         path = Path(path)
         path.mkdir(parents=True, exist_ok=True)
         save_source(self.source, path)
-        with replacing(path / ABBREVIATIONS) as file:
-            file.write(srsly.json_dumps(self.abbreviations, indent=1))
+        with replacing(path / SETTINGS) as file:
+            file.write(srsly.json_dumps(settings_of(self.abbreviations, self.files), indent=1))
 
     def from_disk(self, path: str | Path, *, exclude: Sequence[str] = ()) -> Self:
-        """Map what :meth:`to_disk` wrote. Raises ClinnerError naming the file that is missing or damaged."""
+        """Map what :meth:`to_disk` wrote. Raises ClinnerError naming the file that is missing or damaged,
+        and if the config names other files than when it was written."""
         path = Path(path)
         try:
-            abbreviations = _checked(srsly.read_json(path / ABBREVIATIONS))
+            abbreviations = abbreviations_in(srsly.read_json(path / SETTINGS), self.files, self.name)
+        except ClinnerError:
+            raise
         except (OSError, *DAMAGE) as error:
-            raise ClinnerError(f"{path / ABBREVIATIONS} is missing or damaged; save the pipeline again.") from error
+            raise ClinnerError(f"{path / SETTINGS} is missing or damaged; save the pipeline again.") from error
         self._set(open_source(path), abbreviations)
         return self
 
@@ -275,14 +281,15 @@ class ConceptLinker(KeepsWords, Pipe):
         assert self.source is not None
         index = self.source.index
         state = {"about": index.about, "index": arrays_to_bytes(index_arrays(index))}
-        return srsly.msgpack_dumps(state | source_to_bytes(self.source) | {"abbreviations": self.abbreviations})
+        state |= source_to_bytes(self.source) | {"settings": settings_of(self.abbreviations, self.files)}
+        return srsly.msgpack_dumps(state)
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Sequence[str] = ()) -> Self:
-        """Read what :meth:`to_bytes` gave. Raises ClinnerError if it is damaged."""
+        """Read what :meth:`to_bytes` gave. Raises ClinnerError if it is damaged or the config names other files."""
         source = f"The state of component {self.name!r}"
         try:
             state = srsly.msgpack_loads(bytes_data)
-            abbreviations = _checked(state["abbreviations"])
+            abbreviations = abbreviations_in(state["settings"], self.files, self.name)
             index = index_of(arrays_in(memoryview(state["index"])), state["about"], source)
             known = source_from_bytes(index, state, source)
         except ClinnerError:
@@ -291,10 +298,3 @@ class ConceptLinker(KeepsWords, Pipe):
             raise ClinnerError(f"{source} is damaged ({type(error).__name__}); serialize it again.") from error
         self._set(known, abbreviations)
         return self
-
-
-def _checked(read: Any) -> dict[str, str]:
-    """Raises TypeError if abbreviations that were read are something else."""
-    if not isinstance(read, dict) or not all(isinstance(part, str) for p in read.items() for part in p):
-        raise TypeError
-    return read

@@ -28,11 +28,13 @@ def score_assertions(
     spans; a group without it was not annotated for it and does not count. Over gold spans, that is what the predicted
     scopes (``predicted.spans[scopes_key]``) say of them: ``negated_gold_p``, ``_r`` and ``_f``. End to end, over
     ``predicted.spans[spans_key]``: ``negated_p``, ``_r`` and ``_f``; a span is right if it has the bounds and the label
-    of a gold one that has the attribute, too. Numbers are from 0 to 1, or None where nothing was annotated.
+    of a gold one that has the attribute, too. A label that no reference has was not annotated; found spans of it do not
+    count. Numbers are from 0 to 1, or None where nothing was annotated.
     """
     gold: dict[str, list[SpanRow]] = {}
     over_gold: dict[str, list[SpanRow]] = {}
     found: dict[str, list[SpanRow]] = {}
+    labels: dict[str, set[str]] = {}
     for number, example in enumerate(examples):
         for attribute, groups in _annotated(example.reference).items():
             gold.setdefault(attribute, []).extend(row for group in groups for row in _rows(number, group, attribute))
@@ -40,13 +42,13 @@ def score_assertions(
             for group in groups:
                 said += _said(number, example.predicted, group, attribute, scopes_key)
             predicted = example.predicted.spans.get(spans_key)
-            labels = {span.label_ for group in groups for span in group}
+            labels.setdefault(attribute, set()).update(span.label_ for group in groups for span in group)
             if predicted is not None:
-                rows = _rows(number, predicted, attribute)
-                found.setdefault(attribute, []).extend(row for row in rows if row.label in labels)
+                found.setdefault(attribute, []).extend(_rows(number, predicted, attribute))
+    counted = {attribute: [row for row in rows if row.label in labels[attribute]] for attribute, rows in found.items()}
     scores: dict[str, Any] = {}
     for attribute in ATTRIBUTES:
-        for prefix, side in ((f"{attribute}_gold", over_gold), (attribute, found)):
+        for prefix, side in ((f"{attribute}_gold", over_gold), (attribute, counted)):
             measures = strict_scores(gold[attribute], side.get(attribute, [])) if attribute in gold else None
             for name in ("precision", "recall", "f1"):
                 scores[f"{prefix}_{name[0]}"] = measures and measures[name]

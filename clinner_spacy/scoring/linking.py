@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from spacy.tokens import SpanGroup
@@ -12,6 +12,9 @@ from clinner_spacy.linking.linker import Candidate, Mention
 from clinner_spacy.linking.write import mentions_in
 from clinner_spacy.ner.write import span_values
 from clinner_spacy.scoring.spans import strict_scores
+
+#: How many candidates ``codes_accuracy_5`` looks at, whatever a component's ``k``.
+RANKED = 5
 
 #: What the scores are made of when a config does not say.
 SCORE_WEIGHTS: dict[str, float | None] = {
@@ -36,12 +39,15 @@ def score_links(
 
     Over gold spans that have a code, with the ``candidates`` of their texts and labels, whatever their scores:
     ``codes_accuracy`` (the first is right), ``codes_accuracy_5`` (one of five) and ``codes_mrr`` (the mean of one by
-    the rank of the right one). End to end, over ``predicted.spans[spans_key]``: ``codes_p``, ``codes_r`` and
-    ``codes_f``, where a span is right with the bounds, label and code of a gold one. Numbers are from 0 to 1, or None
-    where nothing was annotated.
+    the rank of the right one; 0 for one beyond the candidates, which the component gives at least five of).
+
+    End to end, over ``predicted.spans[spans_key]``: ``codes_p``, ``codes_r`` and ``codes_f``, where a span is right
+    with the bounds, label and code of a gold one. A label that no reference has was not annotated; found spans of it
+    do not count. Numbers are from 0 to 1, or None where nothing was annotated.
     """
-    gold: list[Hashable] = []
-    found: list[Hashable] = []
+    gold: list[tuple[int, str, int, int, str]] = []
+    found: list[tuple[int, str, int, int, str]] = []
+    labels: set[str] = set()
     asked: list[tuple[Mention, str]] = []
     annotated = False
     for number, example in enumerate(examples):
@@ -52,11 +58,11 @@ def score_links(
         for group in groups:
             gold += _rows(number, group)
             asked += _coded(group)
+            labels |= {span.label_ for span in group}
         if spans_key in example.predicted.spans:
-            labels = {span.label_ for group in groups for span in group}
-            predicted = _rows(number, example.predicted.spans[spans_key])
-            found += [row for row in predicted if row[1] in labels or not labels]
-    measures = strict_scores(gold, found) if annotated else None
+            found += _rows(number, example.predicted.spans[spans_key])
+    counted = [row for row in found if row[1] in labels or not labels]
+    measures = strict_scores(gold, counted) if annotated else None
     ends = {f"codes_{name[0]}": measures and measures[name] for name in ("precision", "recall", "f1")}
     ranks = _ranks(asked, candidates({mention for mention, _ in asked})) if candidates and asked else None
     return rank_scores(ranks) | ends
@@ -68,7 +74,7 @@ def rank_scores(ranks: Sequence[int | None] | None) -> dict[str, float | None]:
         return dict.fromkeys(["codes_accuracy", "codes_accuracy_5", "codes_mrr"])
     return {
         "codes_accuracy": sum(rank == 1 for rank in ranks) / len(ranks),
-        "codes_accuracy_5": sum(rank is not None and rank <= 5 for rank in ranks) / len(ranks),
+        "codes_accuracy_5": sum(rank is not None and rank <= RANKED for rank in ranks) / len(ranks),
         "codes_mrr": sum(1 / rank for rank in ranks if rank is not None) / len(ranks),
     }
 

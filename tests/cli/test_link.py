@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import spacy
+from spacy.tokens import Span, SpanGroup
 from typer.testing import CliRunner
 
 from clinner_spacy.cli import app
@@ -80,6 +81,18 @@ def test_mentions_join_and_teach(kind: str, tmp_path: Path) -> None:
     assert "20 annotated mentions are among them; a ranking learned from them" in done.output
     found = link("query", tmp_path / "index", "metástasis del hígado", "-k", 1).output
     assert found.startswith("3/6\t")
+
+
+def test_codes_of_mentions_that_no_term_has_are_told(table: Path, tmp_path: Path) -> None:
+    nlp = spacy.blank("es")
+    doc = nlp.make_doc("tos fiebre")
+    spans = [Span(doc, 0, 1, "SYMPTOM"), Span(doc, 1, 2, "SYMPTOM")]
+    for key in ("one", "two"):  # the same mentions twice, counted once
+        doc.spans[key] = SpanGroup(doc, name=key, spans=spans, attrs={"codes": ["Z99", "D3"]})
+    save_docs(tmp_path / "corpus.spacy", [doc])
+    done = link("build", table, tmp_path / "index", "--lang", "es", "--mentions", tmp_path / "corpus.spacy")
+    assert "2 annotated mentions are among them" in done.output
+    assert f"1 of the 2 codes of the mentions are not in {table}\n" in done.output
 
 
 def test_repeated_rows_are_told(table: Path, tmp_path: Path) -> None:

@@ -222,6 +222,15 @@ def test_codes_of_normalizations(folder: Path) -> None:
     assert a.mentions["drug"][0].code == "N02BA01" and report.not_read["normalizations"] == 1
 
 
+def test_a_note_that_is_no_code_is_refused(folder: Path) -> None:
+    (folder / "sub" / "a.ann").write_text(ANN.replace("C0000737", "revisar con Dra. García"), encoding="utf-8")
+    number = ANN[: ANN.index("C0000737")].count("\n") + 1
+    with pytest.raises(ClinnerError, match=rf"a\.ann, line {number}: the note has white space") as error:
+        list(read_brat(folder, codes="notes"))
+    assert "revisar" not in str(error.value)
+    list(read_brat(folder, codes="normalizations"))
+
+
 def test_codes_of_notes_through_a_doc_and_a_file(folder: Path, tmp_path: Path) -> None:
     nlp = spacy.blank("es")
     report = Report()

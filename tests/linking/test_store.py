@@ -14,15 +14,18 @@ from clinner_spacy.linking import store
 from clinner_spacy.linking.features import FEATURES
 from clinner_spacy.linking.index import Index, build_index
 from clinner_spacy.linking.ranker import PAIRS, Ranker
+from clinner_spacy.linking.source import Source
 from clinner_spacy.linking.store import (
     arrays_in,
     arrays_to_bytes,
     index_arrays,
     index_of,
     open_index,
+    open_source,
     ranking_arrays,
     ranking_of,
     save_index,
+    save_source,
 )
 from clinner_spacy.linking.terminology import Term, Terminology
 
@@ -97,6 +100,42 @@ def test_another_version(index: Index, tmp_path: Path) -> None:
     (tmp_path / "index.json").write_text(json.dumps(about | {"version": 99}))
     with pytest.raises(ClinnerError, match="has version 99, this package reads 2"):
         open_index(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["lang", "content"])
+def test_what_is_known_lacks_something(name: str, index: Index, tmp_path: Path) -> None:
+    save_index(index, tmp_path)
+    about = json.loads((tmp_path / "index.json").read_text())
+    del about[name]
+    (tmp_path / "index.json").write_text(json.dumps(about))
+    with pytest.raises(ClinnerError, match=rf"lacks '{name}'; build"):
+        open_index(tmp_path)
+
+
+def test_no_checksums(index: Index, tmp_path: Path) -> None:
+    save_index(index, tmp_path)
+    about = json.loads((tmp_path / "index.json").read_text())
+    del about["checksums"]
+    (tmp_path / "index.json").write_text(json.dumps(about))
+    with pytest.raises(ClinnerError, match=r"index\.json has no checksums"):
+        open_index(tmp_path)
+
+
+def test_a_ranking_that_is_lost_or_changed_or_too_many(index: Index, tmp_path: Path) -> None:
+    ranker = Ranker(np.ones(len(FEATURES), dtype=np.float32), np.zeros(PAIRS, dtype=np.float32))
+    save_source(Source(index, ranker), tmp_path)
+    path = tmp_path / "ranking.safetensors"
+    data = path.read_bytes()
+    path.write_bytes(data[:-1] + b"\1")
+    with pytest.raises(ClinnerError, match=r"ranking\.safetensors is damaged: its checksum"):
+        open_source(tmp_path)
+    path.unlink()
+    with pytest.raises(ClinnerError, match=r"ranking\.safetensors is missing, which index\.json names"):
+        open_source(tmp_path)
+    save_source(Source(index, None), tmp_path)
+    path.write_bytes(data)
+    with pytest.raises(ClinnerError, match=r"ranking\.safetensors is not of this index"):
+        open_source(tmp_path)
 
 
 def test_a_ranking_of_another_index(index: Index) -> None:

@@ -100,6 +100,9 @@ def test_abbreviations(tmp_path: Path) -> None:
         ("", "needs the columns"),
         ("abbreviation\tmeaning\nHTA\t\n", "line 2: an empty cell"),
         ("abbreviation\tmeaning\nHTA\ta\nHTA\tb\n", "line 3: two meanings"),
+        ("abbreviation\tmeaning\nIM\ta\nim\tb\n", "line 3: two meanings"),
+        ("abbreviation\tmeaning\nH.T.A.\ta\n", "line 2: an abbreviation of several words"),
+        ("abbreviation\tmeaning\nHTA\ta\nD M\tb\n", "line 3: an abbreviation of several words"),
     ],
 )
 def test_abbreviations_refused(tmp_path: Path, content: str, message: str) -> None:

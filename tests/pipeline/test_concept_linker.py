@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span, SpanGroup
+from spacy.training import Example
 from spacy.util import load_model_from_config
 
 from clinner_spacy.errors import ClinnerError, WordsWarning
@@ -72,6 +74,23 @@ def test_what_is_written(nlp: Language) -> None:
     assert attrs["candidates"][0][0] == {"code": "D2", "term": "Nódulo pulmonar", "score": pytest.approx(0.95)}
     assert attrs["candidates"][2] == []
     assert [(ent.text, ent.kb_id_) for ent in doc.ents] == [("Fiebre", "D3"), ("Radiografia de torax", "P1")]
+
+
+def test_tokens_outside_entities_stay_as_they_are(nlp: Language) -> None:
+    doc = nlp.make_doc("Fiebre y tos")
+    doc.set_ents([Span(doc, 0, 1, "SYMPTOM")], blocked=[doc[1:2]], missing=[doc[2:3]])
+    before = [token.ent_iob for token in doc]
+    doc = nlp.get_pipe("concept_linker")(doc)
+    assert [token.ent_iob for token in doc] == before
+    assert doc.ents[0].kb_id_ == "D3"
+
+
+@pytest.mark.parametrize(("had", "stays"), [("D2", ""), ("Q38933", "Q38933")])
+def test_an_entity_keeps_only_codes_of_others(had: str, stays: str, nlp: Language) -> None:
+    """D2 is a code of the terminology, which this component wrote before; Q38933 is none."""
+    doc = nlp.make_doc("xyzw")
+    doc.ents = [Span(doc, 0, 1, "SYMPTOM", kb_id=had)]
+    assert [ent.kb_id_ for ent in nlp.get_pipe("concept_linker")(doc).ents] == [stays]
 
 
 def test_tables_have_codes(nlp: Language) -> None:
@@ -194,6 +213,26 @@ def test_saved_and_loaded(
     assert dict(back.get_pipe("concept_linker")(with_spans(back)).spans["sc"].attrs) == expected
 
 
+@pytest.mark.parametrize("setting", ["terms", "index", "abbreviations"])
+def test_another_file_than_what_was_saved_is_refused(setting: str, nlp: Language, table: Path, tmp_path: Path) -> None:
+    nlp.to_disk(tmp_path / "saved")
+    saved = repr(str(table)) if setting == "terms" else "None"
+    message = re.escape(f"{setting}='new.tsv' of component 'concept_linker' has no effect") + ".*" + re.escape(saved)
+    with pytest.raises(ClinnerError, match=message):
+        spacy.load(tmp_path / "saved", config={f"components.concept_linker.{setting}": "new.tsv"})
+    config = nlp.config.merge({"components": {"concept_linker": {setting: "new.tsv"}}})
+    with pytest.raises(ClinnerError, match=message):
+        load_model_from_config(config).from_bytes(nlp.to_bytes())
+    spacy.load(tmp_path / "saved", config={f"components.concept_linker.{setting}": None})
+
+
+def test_damaged_settings(nlp: Language, tmp_path: Path) -> None:
+    nlp.to_disk(tmp_path / "saved")
+    (tmp_path / "saved" / "concept_linker" / "settings.json").write_text('{"files": {}}')
+    with pytest.raises(ClinnerError, match=r"settings\.json is missing or damaged"):
+        spacy.load(tmp_path / "saved")
+
+
 def test_no_mention_is_saved(nlp: Language, tmp_path: Path) -> None:
     pipe = nlp.get_pipe("concept_linker")
     pipe(with_spans(nlp, "Paciente Zyxwvut con fiebre", [("Zyxwvut", "SYMPTOM")]))
@@ -230,6 +269,22 @@ def test_what_is_remembered_is_bounded(nlp: Language, monkeypatch: pytest.Monkey
         assert 0 < len(pipe._cache) <= 3
     pipe.candidates([Mention(f"tos{n}") for n in range(5)])
     assert len(pipe._cache) == 3
+
+
+def test_k_changes_what_is_written_and_no_score(tmp_path: Path) -> None:
+    path = tmp_path / "alike.tsv"
+    path.write_text("code\tterm\nA\tfiebre alta\nB\tfiebre baja\n", encoding="utf-8")
+    nlp = spacy.blank("es")
+    nlp.add_pipe("concept_linker", config={"terms": str(path), "k": 1})
+    pipe = nlp.get_pipe("concept_linker")
+    gold = with_spans(nlp, "fiebre alto", [("fiebre alto", "X")])
+    gold.spans["sc"].attrs["codes"] = ["B"]
+    for k in (1, 2, 1):
+        pipe.k = k
+        doc = pipe(with_spans(nlp, gold.text, [("fiebre alto", "X")]))
+        assert len(doc.spans["sc"].attrs["candidates"][0]) == k
+        scores = nlp.evaluate([Example(nlp.make_doc(gold.text), gold)])
+        assert (scores["codes_accuracy"], scores["codes_accuracy_5"], scores["codes_mrr"]) == (0, 1, 0.5)
 
 
 @pytest.mark.parametrize(

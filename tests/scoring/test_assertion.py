@@ -50,6 +50,13 @@ def test_what_was_not_annotated_has_no_score() -> None:
     assert scores([FEVER], doc_with([FEVER], "symptom"))["negated_f"] is None
 
 
+def test_a_label_that_another_document_has_counts() -> None:
+    """The first is wrong of a label that its own gold lacks."""
+    none, one = doc_with([], "symptom", negated=[]), doc_with([FEVER], "symptom", negated=[1.0])
+    pairs = [(nlp(doc_with([FEVER], "sc")), gold) for gold in (none, one)]
+    assert score_assertions([Example(*pair) for pair in pairs])["negated_p"] == 0.5
+
+
 def test_evaluate_uses_it() -> None:
     gold = doc_with([FEVER, COUGH, PAIN], "symptom", negated=[1.0, 1.0, 1.0])
     got = nlp.evaluate([Example(doc_with([FEVER, COUGH, PAIN], "sc"), gold)])

@@ -48,6 +48,15 @@ def test_what_was_not_annotated_does_not_count() -> None:
     assert set(scores.values()) == {None}
 
 
+def test_a_label_that_another_document_has_counts() -> None:
+    """The second is wrong of a label that its own gold lacks; what nobody annotated, X, does not count."""
+    pairs = [
+        (doc((1, 2, "S", "B"), key="sc"), doc((1, 2, "S", "B"))),
+        (doc((0, 1, "D", "A"), (1, 2, "S", "B"), (2, 3, "X", "C"), key="sc"), doc((0, 1, "D", "A"))),
+    ]
+    assert score_links([Example(*pair) for pair in pairs])["codes_p"] == pytest.approx(2 / 3)
+
+
 def test_without_candidates_only_the_end_to_end_measures() -> None:
     scores = score_links([Example(doc(key="sc"), GOLD)])
     assert scores["codes_accuracy"] is None and scores["codes_f"] == 0
