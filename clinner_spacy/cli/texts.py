@@ -98,7 +98,7 @@ class Texts:
         self.unread = unread
 
     def fingerprint(self) -> dict[str, Any]:
-        """What tells this input from others: names and sizes of its files, and their encoding."""
+        """What tells this input from others: names and contents of its files, and their encoding."""
         return fingerprint_of(self.files) | {"encoding": self.encoding}
 
     def report_unread(self) -> None:

@@ -260,6 +260,9 @@ def test_texts_to_parts(run: Run, tmp_path: Path) -> None:
     assert run("predict", tmp_path / "in", f"{tmp_path}/found/", "--part-notes", 4).exit_code == 0
     names = pq.read_table(tmp_path / "found")["note_id"].to_pylist()
     assert names == [f"{n:02}" for n in range(1, 11, 2) for _ in FOUND]
+    (tmp_path / "in" / "00.txt").write_text("Ayer.")  # as many characters as before
+    result = run("predict", tmp_path / "in", f"{tmp_path}/found/", "--part-notes", 4)
+    assert result.exit_code == 1 and "another input" in result.output
 
 
 def _full() -> None:

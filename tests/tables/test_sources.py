@@ -280,6 +280,16 @@ def test_fingerprints(tmp_path: Path) -> None:
     assert texts(moved / path.name).fingerprint() != before
 
 
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "tsv"])
+def test_a_change_far_from_the_end_is_another_input(tmp_path: Path, kind: str) -> None:
+    rows = [{"note_id": f"n{n}", "text": "Fiebre. " * 4000} for n in range(5)]
+    path = write_notes(tmp_path / f"notes.{kind}", rows)
+    before = texts(path, Wanted()).fingerprint()
+    path.write_bytes(path.read_bytes().replace(b"Fiebre", b"Afonia", 1))
+    after = texts(path, Wanted()).fingerprint()
+    assert after["bytes"] == before["bytes"] and after != before
+
+
 def test_files_of_a_folder(tmp_path: Path) -> None:
     for name in ("b/1.parquet", "a.PARQUET", "_SUCCESS.parquet", ".a.parquet", "x.csv"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
