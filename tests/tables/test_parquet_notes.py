@@ -45,6 +45,14 @@ def test_files_that_do_not_fit(tmp_path: Path, second: pa.Table, sentence: str) 
         check_notes(write(tmp_path, NOTES, second), ANNOTATE)
 
 
+@pytest.mark.parametrize("statistics", [True, False])
+def test_a_text_that_is_null_is_found_before_the_job(tmp_path: Path, statistics: bool) -> None:
+    table = with_column("text", ["tos", None])
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=1, write_statistics=statistics)
+    with pytest.raises(ClinnerError, match=r"a\.parquet: The column 'text' has 1 nulls; leave"):
+        check_notes(find_parquet(tmp_path), ANNOTATE)
+
+
 def test_broken_and_missing_files(tmp_path: Path) -> None:
     with pytest.raises(ClinnerError, match=r"holds no \.parquet file"):
         find_parquet(tmp_path)
