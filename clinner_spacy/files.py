@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -97,6 +97,12 @@ def find_files(folder: str | Path) -> Files:
     found = Files([], [])
     _look_into(str(folder), (), found)
     return found
+
+
+def shown(paths: Iterable[str], folder: str | Path) -> list[str]:
+    """Those of the paths below ``folder`` that are no bookkeeping: no part below it begins with "." or "_", as Spark's
+    ``_SUCCESS`` and Delta's ``_delta_log/`` do."""
+    return [path for path in paths if not any(part[0] in "._" for part in Path(path).relative_to(folder).parts)]
 
 
 def _look_into(folder: str, above: tuple[tuple[int, int], ...], found: Files) -> None:

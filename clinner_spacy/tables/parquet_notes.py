@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.files import find_files
+from clinner_spacy.files import find_files, shown
 from clinner_spacy.tables.annotate import Annotate
 from clinner_spacy.tables.arrow import import_pyarrow
 from clinner_spacy.tables.notes import ids_of, require_columns
@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 
 
 def find_parquet(folder: Path) -> list[Path]:
-    """The Parquet files below ``folder``, in order of their names. Raises ClinnerError if there is none."""
+    """The Parquet files below ``folder``, in order of their names, but those that :func:`shown` leaves out.
+
+    Raises ClinnerError if there is none, or something cannot be read.
+    """
     if not folder.is_dir():
         raise ClinnerError(f"{folder} is no directory; name one with .parquet files.")
-    files, unreadable = find_files(folder)
+    files, unreadable = (shown(paths, folder) for paths in find_files(folder))
     if unreadable:
         raise ClinnerError(f"{unreadable[0]} cannot be read: no file or folder that can be opened.")
     found = sorted(Path(path) for path in files if path.lower().endswith(".parquet"))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.files import CONTROL, find_files
+from clinner_spacy.files import CONTROL, find_files, shown
 from clinner_spacy.tables.found import Text
 from clinner_spacy.tables.rows import Delimited, JsonLines, LineTable, ParquetTable, Row, Wanted
 from clinner_spacy.tables.unread import Unread
@@ -25,10 +25,10 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def table_files(folder: Path, kind: str) -> list[Path]:
-    """The tables of a kind below a folder, in order of their names; hidden ones and Spark's ``_…`` files are none."""
+    """The tables of a kind below a folder, in order of their names, but those that :func:`shown` leaves out."""
     endings = tuple(ending for ending, of_kind in KINDS.items() if of_kind == kind)
-    files = (Path(file) for file in find_files(folder).files)
-    return sorted(path for path in files if path.suffix.lower() in endings and path.name[0] not in "._")
+    files = (Path(file) for file in shown(find_files(folder).files, folder))
+    return sorted(path for path in files if path.suffix.lower() in endings)
 
 
 class TableTexts:

@@ -291,7 +291,8 @@ def test_a_change_far_from_the_end_is_another_input(tmp_path: Path, kind: str) -
 
 
 def test_files_of_a_folder(tmp_path: Path) -> None:
-    for name in ("b/1.parquet", "a.PARQUET", "_SUCCESS.parquet", ".a.parquet", "x.csv"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    hidden = ("_SUCCESS.parquet", ".a.parquet", "_delta_log/0.parquet", ".t/b/2.parquet")
+    for name in ("b/1.parquet", "a.PARQUET", "x.csv", *hidden):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert [path.name for path in table_files(tmp_path, "parquet")] == ["a.PARQUET", "1.parquet"]
