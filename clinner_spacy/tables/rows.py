@@ -206,7 +206,7 @@ class Delimited(LineTable):
         number = 0
         try:
             header = next(rows, [])
-            check_columns(header, self.wanted, self.name)
+            self._check_header(header)
             names = [self.wanted.id, self.wanted.text, *self.wanted.others(header)]
             self.types = dict.fromkeys(names[2:], "string")
             at = [header.index(name) for name in names]
@@ -224,14 +224,24 @@ class Delimited(LineTable):
             raise ClinnerError(f"{self.name}, row {number + 1}: its quotation marks do not match ({error}).") from error
 
 
-def check_columns(there: Sequence[str], wanted: Wanted, source: str) -> None:
+    def _check_header(self, header: list[str]) -> None:
+        """Raise ClinnerError for a first line that names no columns, or not those that are needed."""
+        if not header:
+            raise ClinnerError(f"{self.name} is empty; its first line names its columns, {self.wanted.id} among them.")
+        if self.delimiter == "," and len(header) == 1 and ";" in header[0]:
+            raise ClinnerError(f"{self.name} is separated by semicolons, not commas; write it again with commas.")
+        check_columns(header, self.wanted, self.name, perhaps_cells=True)
+
+
+def check_columns(there: Sequence[str], wanted: Wanted, source: str, perhaps_cells: bool = False) -> None:
     """Raise ClinnerError for a needed column that is not there, or there twice.
 
-    Those that are there are named, unless they look like cells of a table whose header was forgotten.
+    Those that are there are named. perhaps_cells: unless they look like cells of a table whose header was forgotten.
     """
     missing = [name for name in wanted.needed if name not in there]
     if missing:
-        named = all(NAME.fullmatch(name) for name in there) and len(set(there)) == len(there)
+        names = all(NAME.fullmatch(name) for name in there) and len(set(there)) == len(there)
+        named = names or not perhaps_cells
         has = ", ".join(there) if named and there else f"{len(there)} columns whose names look like no names"
         raise ClinnerError(f"{source} has no column {', '.join(missing)} but {has}; {wanted.do}.")
     twice = [name for name in wanted.needed if list(there).count(name) > 1]

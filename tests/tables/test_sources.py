@@ -73,6 +73,13 @@ def test_missing_columns_are_named_with_those_there(tmp_path: Path, kind: str) -
         list(texts(path, Wanted("body", keep=("day",))))
 
 
+def test_columns_of_parquet_may_be_called_anything(tmp_path: Path) -> None:
+    path = write_notes(tmp_path / "notes.parquet", [{"note id (v2)": "a", "2026": "Tos."}])
+    with pytest.raises(ClinnerError, match=r"no column note_id, text but note id \(v2\), 2026; name"):
+        texts(path, Wanted())
+    assert list(texts(path, Wanted("2026", "note id (v2)"))) == [Text("a", "Tos.")]
+
+
 def test_a_forgotten_header_is_not_shown(tmp_path: Path) -> None:
     (tmp_path / "notes.csv").write_text('1,"Juan tiene fiebre. No tose."\n2,Nada\n')
     with pytest.raises(ClinnerError, match="2 columns whose names look like no names") as error:
@@ -216,7 +223,8 @@ def test_a_broken_row_group(tmp_path: Path) -> None:
         ("n.tsv", b"note_id\ttext\na\n", "row 1: 1 cells under 2 columns"),
         ("n.csv", b"note_id,text\na,x\nb,\xffJuan\n", "is not utf-8 behind row .*--encoding"),
         ("n.csv", b"note_id,text,text\n", "several columns text"),
-        ("n.csv", b"", "no column note_id, text but 0 columns"),
+        ("n.csv", b"", "is empty; its first line names"),
+        ("n.csv", b"note_id;text\na;Juan, x\n", "separated by semicolons, not commas; write it again with commas"),
     ],
 )
 def test_broken_tables(tmp_path: Path, name: str, data: bytes, told: str) -> None:
