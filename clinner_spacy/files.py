@@ -6,10 +6,11 @@ import os
 import re
 import secrets
 import shutil
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, Literal, NamedTuple
 
 from clinner_spacy.errors import ClinnerError
 
@@ -55,6 +56,14 @@ def replacing(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
     finally:
         with suppress(OSError):  # where it could not be made there is nothing to remove
             temporary.unlink(missing_ok=True)
+
+
+def standard(name: Literal["input", "output"]) -> IO[bytes]:
+    """Standard input or output, as bytes. Raises ClinnerError where it is closed, as the shell's ``<&-`` does."""
+    stream = sys.stdin if name == "input" else sys.stdout
+    if stream is None:
+        raise ClinnerError(f"Standard {name} is closed; open it, or name a file as {name.upper()}.")
+    return stream.buffer
 
 
 @contextmanager

@@ -10,7 +10,6 @@ import csv
 import io
 import json
 import re
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.files import standard
 from clinner_spacy.tables.arrow import import_pyarrow, is_string
 
 Row = dict[str, Any]
@@ -148,7 +148,7 @@ class LineTable:
     def _open(self) -> Iterator[Iterable[str]]:
         """The lines, their ends untouched; those of standard input can be read once."""
         if self.path is None:
-            stream = io.TextIOWrapper(sys.stdin.buffer, self.encoding, newline=self.newline)
+            stream = io.TextIOWrapper(standard("input"), self.encoding, newline=self.newline)
             try:
                 yield stream
             finally:

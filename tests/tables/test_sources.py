@@ -198,6 +198,12 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         TableTexts([], "parquet", Wanted())
 
 
+def test_a_closed_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)  # as Python has it under "<&-"
+    with pytest.raises(ClinnerError, match="Standard input is closed"):
+        list(TableTexts([], "jsonl", Wanted()))
+
+
 def test_a_broken_row_group(tmp_path: Path) -> None:
     path = write_notes(tmp_path / "notes.parquet", NOTES, row_group_size=10, compression="gzip", use_dictionary=False)
     column = pq.ParquetFile(path).metadata.row_group(1).column(1)
