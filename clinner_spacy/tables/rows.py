@@ -254,15 +254,28 @@ def _plain_type(pa: Any, type: Any) -> Any:
 
 
 def _values(column: Any) -> list[Any]:
-    """A column's cells; one that no Python value can hold (bytes that are no UTF-8, nanoseconds) is Ellipsis."""
+    """A column's cells; one that no Python value can hold (bytes that are no UTF-8, a year 10000) is Ellipsis."""
     try:
         return column.to_pylist()
-    except ValueError:
+    except (ValueError, OverflowError):
         return [_value(cell) for cell in column]
 
 
 def _value(cell: Any) -> Any:
     try:
         return cell.as_py()
-    except ValueError:
-        return ...
+    except (ValueError, OverflowError):
+        return _microseconds(cell)
+
+
+def _microseconds(cell: Any) -> Any:
+    """A time in nanoseconds, as exactly as Python knows times; Ellipsis for any other cell."""
+    pa = import_pyarrow()
+    kind, of = cell.type, pa.types
+    if of.is_timestamp(kind) and kind.unit == "ns":
+        return cell.cast(pa.timestamp("us", kind.tz), safe=False).as_py()
+    if of.is_time64(kind) and kind.unit == "ns":
+        return cell.cast(pa.time64("us"), safe=False).as_py()
+    if of.is_duration(kind) and kind.unit == "ns":
+        return cell.cast(pa.duration("us"), safe=False).as_py()
+    return ...

@@ -143,7 +143,7 @@ class TableTexts:
             return f"{where} cannot be read: its {text_column} is {kind}."
         for column, value in ((text_column, text), *row.items()):
             if value is ...:
-                return f"{where} cannot be read: its {column} is not UTF-8, or a time with nanoseconds."
+                return f"{where} cannot be read: its {column} is not UTF-8, or no time of a calendar."
             if isinstance(value, str | list | dict) and SURROGATE.search(_characters(value)):
                 return f"{where} cannot be read: its {column} holds half a character (a lone surrogate)."
         return Text(name, text, row)
