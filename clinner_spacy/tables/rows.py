@@ -148,11 +148,11 @@ class LineTable:
     def _open(self) -> Iterator[Iterable[str]]:
         """The lines, their ends untouched; those of standard input can be read once."""
         if self.path is None:
-            stream = io.TextIOWrapper(standard("input"), self.encoding, newline=self.newline)
+            piped = io.TextIOWrapper(standard("input"), self.encoding, newline=self.newline)
             try:
-                yield stream
+                yield piped
             finally:
-                stream.detach()
+                piped.detach()
             return
         try:
             with self.path.open(encoding=self.encoding, newline=self.newline) as stream:
