@@ -6,10 +6,11 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, Literal, NamedTuple
 
 from clinner_spacy.errors import ClinnerError
 
@@ -57,6 +58,14 @@ def replacing(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
             temporary.unlink(missing_ok=True)
 
 
+def standard(name: Literal["input", "output"]) -> IO[bytes]:
+    """Standard input or output, as bytes. Raises ClinnerError where it is closed, as the shell's ``<&-`` does."""
+    stream = sys.stdin if name == "input" else sys.stdout
+    if stream is None:
+        raise ClinnerError(f"Standard {name} is closed; open it, or name a file as {name.upper()}.")
+    return stream.buffer
+
+
 @contextmanager
 def making_folder(path: str | Path) -> Iterator[Path]:
     """Make a temporary folder that becomes ``path`` when the block ends, and vanishes if it fails.
@@ -97,6 +106,12 @@ def find_files(folder: str | Path) -> Files:
     found = Files([], [])
     _look_into(str(folder), (), found)
     return found
+
+
+def shown(paths: Iterable[str], folder: str | Path) -> list[str]:
+    """Those of the paths below ``folder`` that are no bookkeeping: no part below it begins with "." or "_", as Spark's
+    ``_SUCCESS`` and Delta's ``_delta_log/`` do."""
+    return [path for path in paths if not any(part[0] in "._" for part in Path(path).relative_to(folder).parts)]
 
 
 def _look_into(folder: str, above: tuple[tuple[int, int], ...], found: Files) -> None:

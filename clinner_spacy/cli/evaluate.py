@@ -11,6 +11,9 @@ import typer
 from clinner_spacy.cli import options
 from clinner_spacy.errors import ClinnerError
 
+#: Ends of tables that ``multiclin predict`` writes and that hold no tabs.
+OTHER_TABLES = (".parquet", ".jsonl", ".ndjson", ".json", ".spacy")
+
 
 def register(app: typer.Typer) -> None:
     app.command("evaluate")(evaluate_command)
@@ -43,6 +46,11 @@ def evaluate_command(
     if html is None and (texts is not None or overwrite):
         option = "--overwrite" if texts is None else "--texts"
         raise ClinnerError(f"{option} is for the page of --html; name one, or leave {option} out.")
+    if texts is not None and not texts.is_dir():
+        raise ClinnerError(f"--texts {texts} is no folder; name the one with the notes.")
+    for table in (gold, predicted):
+        if table.suffix.lower() in OTHER_TABLES:
+            raise ClinnerError(f"{table} is no .tsv, which is all that evaluate reads; let predict write one.")
     from clinner_spacy.cli.outputs import check_output
     from clinner_spacy.scoring.tsv import evaluate, read_spans  # numpy and spaCy are slow to import
 

@@ -17,7 +17,7 @@ from clinner_spacy.corpora.docbin import save_docs
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.tables.arrow import import_pyarrow
 from clinner_spacy.tables.docs import to_docs
-from clinner_spacy.tables.dt4h import Service, write_responses
+from clinner_spacy.tables.dt4h import Service, check_metadata, write_responses
 from clinner_spacy.tables.fingerprint import pipeline_fingerprint
 from clinner_spacy.tables.formats import TABLES, Format, is_folder, table_format
 from clinner_spacy.tables.found import AnnotatedText, Text
@@ -126,8 +126,11 @@ def opened_sink(
 def _writer(
     target: Target, nlp: Language, layout: Layout, asked: Asked, id_column: str
 ) -> Callable[[Iterable[AnnotatedText]], object]:
-    """What writes a format. id_column: what ids are called where they come from."""
+    """What writes a format. id_column: what ids are called where they come from. Raises ClinnerError for a column that
+    the format would lose."""
     output, format, model = target.output, target.format, named(asked.model)
+    if format is Format.dt4h:
+        check_metadata([id_column, *layout.kept])
     service = Service(model, str(nlp.lang))
     writers: dict[Format, Callable[[Iterable[AnnotatedText]], object]] = {
         Format.tsv: lambda notes: write_tsv(output, notes, layout, scores=target.scores, asked=asked.columns),

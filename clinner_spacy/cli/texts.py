@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +11,7 @@ import typer
 
 from clinner_spacy.corpora.text import decode, document_name, read_text
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.files import find_files
+from clinner_spacy.files import find_files, standard
 from clinner_spacy.tables.found import Text
 from clinner_spacy.tables.rows import Wanted
 from clinner_spacy.tables.sources import KINDS, TableTexts, fingerprint_of, table_files
@@ -70,7 +69,7 @@ class Texts:
 
     def __iter__(self) -> Iterator[Text]:
         if self.source == STDIN:
-            yield Text("stdin", decode(sys.stdin.buffer.read(), self.encoding, "Standard input"))
+            yield Text("stdin", decode(standard("input").read(), self.encoding, "Standard input"))
         for name, path in self.files[self.start :]:
             self.position += 1
             try:
@@ -98,7 +97,7 @@ class Texts:
         self.unread = unread
 
     def fingerprint(self) -> dict[str, Any]:
-        """What tells this input from others: names and sizes of its files, and their encoding."""
+        """What tells this input from others: names and contents of its files, and their encoding."""
         return fingerprint_of(self.files) | {"encoding": self.encoding}
 
     def report_unread(self) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from clinner_spacy import __version__
+from clinner_spacy.errors import ClinnerError
 from clinner_spacy.tables.found import AnnotatedText
 from clinner_spacy.tables.records import Record, mention_record
 from clinner_spacy.tables.write import json_of, opened
@@ -20,6 +21,8 @@ CONCEPT_CLASSES = {
     "DRUG": "medication",
     "MEDICATION": "medication",
 }
+#: What we say in the metadata of a note.
+OURS = ("text", *(f"nlp_processing_{name}" for name in ("date", "pipeline_name", "pipeline_version")))
 
 
 class Service(NamedTuple):
@@ -52,12 +55,7 @@ def nlp_response(
     columns, which pass through; ours win where one has the same name. date: of processing, default now (UTC).
     """
     processed = (date or datetime.now(UTC)).isoformat(timespec="seconds")
-    ours = {
-        "text": text,
-        "nlp_processing_date": processed,
-        "nlp_processing_pipeline_name": service.name,
-        "nlp_processing_pipeline_version": service.version,
-    }
+    ours = dict(zip(OURS, (text, processed, service.name, service.version), strict=True))
     return {
         "nlp_output": {
             "record_metadata": {**(metadata or {}), **ours},
@@ -66,6 +64,16 @@ def nlp_response(
         },
         "nlp_service_info": service.info(),
     }
+
+
+def check_metadata(columns: Iterable[str]) -> None:
+    """Raise ClinnerError for a column of the notes' own that would be lost behind ours."""
+    for name in columns:
+        if name in OURS:
+            raise ClinnerError(
+                f"The notes' column {name} would be lost: dt4h has one of that name in record_metadata; rename it in "
+                "the input, or name the columns to take along with --keep."
+            )
 
 
 def write_responses(path: str | Path, notes: Iterable[AnnotatedText], service: Service, id_column: str) -> None:

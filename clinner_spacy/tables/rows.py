@@ -10,7 +10,6 @@ import csv
 import io
 import json
 import re
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.files import standard
 from clinner_spacy.tables.arrow import import_pyarrow, is_string
 
 Row = dict[str, Any]
@@ -148,11 +148,11 @@ class LineTable:
     def _open(self) -> Iterator[Iterable[str]]:
         """The lines, their ends untouched; those of standard input can be read once."""
         if self.path is None:
-            stream = io.TextIOWrapper(sys.stdin.buffer, self.encoding, newline=self.newline)
+            piped = io.TextIOWrapper(standard("input"), self.encoding, newline=self.newline)
             try:
-                yield stream
+                yield piped
             finally:
-                stream.detach()
+                piped.detach()
             return
         try:
             with self.path.open(encoding=self.encoding, newline=self.newline) as stream:
@@ -206,7 +206,7 @@ class Delimited(LineTable):
         number = 0
         try:
             header = next(rows, [])
-            check_columns(header, self.wanted, self.name)
+            self._check_header(header)
             names = [self.wanted.id, self.wanted.text, *self.wanted.others(header)]
             self.types = dict.fromkeys(names[2:], "string")
             at = [header.index(name) for name in names]
@@ -224,14 +224,24 @@ class Delimited(LineTable):
             raise ClinnerError(f"{self.name}, row {number + 1}: its quotation marks do not match ({error}).") from error
 
 
-def check_columns(there: Sequence[str], wanted: Wanted, source: str) -> None:
+    def _check_header(self, header: list[str]) -> None:
+        """Raise ClinnerError for a first line that names no columns, or not those that are needed."""
+        if not header:
+            raise ClinnerError(f"{self.name} is empty; its first line names its columns, {self.wanted.id} among them.")
+        if self.delimiter == "," and len(header) == 1 and ";" in header[0]:
+            raise ClinnerError(f"{self.name} is separated by semicolons, not commas; write it again with commas.")
+        check_columns(header, self.wanted, self.name, perhaps_cells=True)
+
+
+def check_columns(there: Sequence[str], wanted: Wanted, source: str, perhaps_cells: bool = False) -> None:
     """Raise ClinnerError for a needed column that is not there, or there twice.
 
-    Those that are there are named, unless they look like cells of a table whose header was forgotten.
+    Those that are there are named. perhaps_cells: unless they look like cells of a table whose header was forgotten.
     """
     missing = [name for name in wanted.needed if name not in there]
     if missing:
-        named = all(NAME.fullmatch(name) for name in there) and len(set(there)) == len(there)
+        names = all(NAME.fullmatch(name) for name in there) and len(set(there)) == len(there)
+        named = names or not perhaps_cells
         has = ", ".join(there) if named and there else f"{len(there)} columns whose names look like no names"
         raise ClinnerError(f"{source} has no column {', '.join(missing)} but {has}; {wanted.do}.")
     twice = [name for name in wanted.needed if list(there).count(name) > 1]
@@ -244,15 +254,28 @@ def _plain_type(pa: Any, type: Any) -> Any:
 
 
 def _values(column: Any) -> list[Any]:
-    """A column's cells; one that no Python value can hold (bytes that are no UTF-8, nanoseconds) is Ellipsis."""
+    """A column's cells; one that no Python value can hold (bytes that are no UTF-8, a year 10000) is Ellipsis."""
     try:
         return column.to_pylist()
-    except ValueError:
+    except (ValueError, OverflowError):
         return [_value(cell) for cell in column]
 
 
 def _value(cell: Any) -> Any:
     try:
         return cell.as_py()
-    except ValueError:
-        return ...
+    except (ValueError, OverflowError):
+        return _microseconds(cell)
+
+
+def _microseconds(cell: Any) -> Any:
+    """A time in nanoseconds, as exactly as Python knows times; Ellipsis for any other cell."""
+    pa = import_pyarrow()
+    kind, of = cell.type, pa.types
+    if of.is_timestamp(kind) and kind.unit == "ns":
+        return cell.cast(pa.timestamp("us", kind.tz), safe=False).as_py()
+    if of.is_time64(kind) and kind.unit == "ns":
+        return cell.cast(pa.time64("us"), safe=False).as_py()
+    if of.is_duration(kind) and kind.unit == "ns":
+        return cell.cast(pa.duration("us"), safe=False).as_py()
+    return ...

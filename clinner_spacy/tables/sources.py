@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.files import CONTROL, find_files
+from clinner_spacy.files import CONTROL, find_files, shown
 from clinner_spacy.tables.found import Text
 from clinner_spacy.tables.rows import Delimited, JsonLines, LineTable, ParquetTable, Row, Wanted
 from clinner_spacy.tables.unread import Unread
@@ -22,15 +22,13 @@ from clinner_spacy.tables.unread import Unread
 #: Extension of a table -> how it is read.
 KINDS = {".parquet": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv"}
 SURROGATE = re.compile("[\ud800-\udfff]")
-#: So much of a table's end goes into its fingerprint: where Parquet files have their statistics.
-TAIL = 65536
 
 
 def table_files(folder: Path, kind: str) -> list[Path]:
-    """The tables of a kind below a folder, in order of their names; hidden ones and Spark's ``_…`` files are none."""
+    """The tables of a kind below a folder, in order of their names, but those that :func:`shown` leaves out."""
     endings = tuple(ending for ending, of_kind in KINDS.items() if of_kind == kind)
-    files = (Path(file) for file in find_files(folder).files)
-    return sorted(path for path in files if path.suffix.lower() in endings and path.name[0] not in "._")
+    files = (Path(file) for file in shown(find_files(folder).files, folder))
+    return sorted(path for path in files if path.suffix.lower() in endings)
 
 
 class TableTexts:
@@ -85,10 +83,10 @@ class TableTexts:
         return self.position
 
     def fingerprint(self) -> dict[str, Any]:
-        """What tells this input from others: names, sizes and ends of its files, columns."""
+        """What tells this input from others: names and contents of its files, columns."""
         root = os.path.commonpath([os.path.dirname(path) for path in self.paths])  # noqa: PTH120 - strings are many
         named = ((os.path.relpath(path, root), path) for path in self.paths)
-        return fingerprint_of(named, TAIL) | {"columns": list(self.wanted[:3]), "duplicates": self.duplicates}
+        return fingerprint_of(named) | {"columns": list(self.wanted[:3]), "duplicates": self.duplicates}
 
     def _begin(self, table: ParquetTable | LineTable) -> tuple[int, int]:
         """Rows of this table to pass over, and the position then."""
@@ -145,7 +143,7 @@ class TableTexts:
             return f"{where} cannot be read: its {text_column} is {kind}."
         for column, value in ((text_column, text), *row.items()):
             if value is ...:
-                return f"{where} cannot be read: its {column} is not UTF-8, or a time with nanoseconds."
+                return f"{where} cannot be read: its {column} is not UTF-8, or no time of a calendar."
             if isinstance(value, str | list | dict) and SURROGATE.search(_characters(value)):
                 return f"{where} cannot be read: its {column} holds half a character (a lone surrogate)."
         return Text(name, text, row)
@@ -172,22 +170,27 @@ def arrow_type(kind: Any) -> Any:
     return known.get(frozenset(kinds), "mixed")
 
 
-def fingerprint_of(named: Iterable[tuple[str, str]], tail: int = 0) -> dict[str, Any]:
-    """Number and bytes of files, and a hash of each one's name, size and last ``tail`` bytes. named: name, path."""
+def fingerprint_of(named: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Number and bytes of files, and a hash of each one's name, size and content. named: name, path."""
     digest, files, size = hashlib.sha256(), 0, 0
     for name, place in named:
         path = Path(place)
         try:
             length = path.stat().st_size
-            digest.update(f"{name}\0{length}\0".encode("utf-8", "surrogateescape"))
-            if tail:
-                with path.open("rb") as file:
-                    file.seek(max(0, length - tail))
-                    digest.update(file.read(tail))
         except OSError as error:
             raise ClinnerError(f"{path} cannot be read: {error.strerror}.") from error
+        digest.update(f"{name}\0{length}\0".encode("utf-8", "surrogateescape") + _content(path))
         files, size = files + 1, size + length
     return {"files": files, "bytes": size, "sha256": digest.hexdigest()}
+
+
+def _content(path: Path) -> bytes:
+    """SHA-256 of a file; empty for one that may not be opened, which the run itself tells of and passes over."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError:
+        return b""
 
 
 def _id(value: Any) -> str | None:

@@ -18,7 +18,7 @@ from uuid import UUID
 from clinner_spacy.corpora.tsv import COLUMNS as TSV
 from clinner_spacy.corpora.tsv import check_names, one_line
 from clinner_spacy.errors import ClinnerError
-from clinner_spacy.files import replacing
+from clinner_spacy.files import replacing, standard
 from clinner_spacy.tables.arrow import RELATION, import_pyarrow, mention_columns, schema
 from clinner_spacy.tables.formats import DASH, Format
 from clinner_spacy.tables.found import AnnotatedText
@@ -101,7 +101,7 @@ def opened(path: str | Path) -> Iterator[IO[str]]:
         with replacing(path) as file:
             yield file
         return
-    stream = io.TextIOWrapper(sys.stdout.buffer, "utf-8", newline="")
+    stream = io.TextIOWrapper(standard("output"), "utf-8", newline="")
     try:
         yield stream
         stream.flush()

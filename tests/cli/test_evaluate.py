@@ -51,3 +51,10 @@ def test_shifted_columns_show_no_text(tables: list[str], row: str) -> None:
     result = CliRunner().invoke(app, ["evaluate", tables[1], tables[1], "--entity", "SYMPTOM"])
     assert result.exit_code == 1 and result.output.count("\n") == 1
     assert not any(word in result.output for word in ("Juan", "998877", "fiebre"))
+
+
+@pytest.mark.parametrize("name", ["found.parquet", "found.jsonl"])
+def test_tables_of_other_kinds_are_called_so(tables: list[str], tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"PAR1\xff")
+    result = CliRunner().invoke(app, ["evaluate", str(tmp_path / name), tables[1]])
+    assert result.exit_code == 1 and f"{name} is no .tsv, which is all that evaluate reads" in result.output

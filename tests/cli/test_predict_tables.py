@@ -106,6 +106,19 @@ def test_dt4h_has_the_other_columns_of_the_notes(run: Run, notes: Path, tmp_path
     assert metadata["age"] == 1 and "patient_id" not in metadata
 
 
+@pytest.mark.parametrize("name", ["text", "nlp_processing_date"])
+def test_dt4h_loses_no_column_of_the_notes(run: Run, tmp_path: Path, name: str) -> None:
+    path = write_notes(tmp_path / "notes.parquet", [{"note_id": "a", "body": TEXT, name: "short", "age": 1}])
+    asked = ("predict", path, tmp_path / "out.jsonl", "--format", "dt4h", "--text-column", "body")
+    for more in ((), ("--keep", name), ("--id-column", name, "--keep", "age")):
+        result = run(*asked, *more)
+        assert result.exit_code == 1 and f"column {name} would be lost" in result.output, result.output
+        assert not (tmp_path / "out.jsonl").exists()
+    assert run(*asked, "--keep", "age").exit_code == 0
+    (line,) = (tmp_path / "out.jsonl").read_text().splitlines()
+    assert json.loads(line)["nlp_output"]["record_metadata"]["age"] == 1
+
+
 def test_label_studio(run: Run, notes: Path, tmp_path: Path) -> None:
     options = ("--format", "label-studio", "--keep", "patient_id")
     assert run("predict", notes, tmp_path / "tasks.json", *options).exit_code == 0
@@ -260,6 +273,9 @@ def test_texts_to_parts(run: Run, tmp_path: Path) -> None:
     assert run("predict", tmp_path / "in", f"{tmp_path}/found/", "--part-notes", 4).exit_code == 0
     names = pq.read_table(tmp_path / "found")["note_id"].to_pylist()
     assert names == [f"{n:02}" for n in range(1, 11, 2) for _ in FOUND]
+    (tmp_path / "in" / "00.txt").write_text("Ayer.")  # as many characters as before
+    result = run("predict", tmp_path / "in", f"{tmp_path}/found/", "--part-notes", 4)
+    assert result.exit_code == 1 and "another input" in result.output
 
 
 def _full() -> None:

@@ -173,6 +173,7 @@ def test_one_label(tables: list[str], tmp_path: Path) -> None:
         (("--html", "gold.tsv"), "gold.tsv is also read from"),
         (("--html", "there.html"), "is there already; name another output, or add --overwrite"),
         (("--html", "new.html", "--texts", "notes/deep"), "has no a.txt"),
+        (("--html", "new.html", "--texts", "gold.tsv"), "--texts gold.tsv is no folder"),
         (("--html", "new.html", "--texts", "short"), "a: a gold span from 0 to 16 is outside the text of 3 characters"),
     ],
 )
@@ -187,6 +188,11 @@ def test_what_is_refused(
     result = CliRunner().invoke(app, ["evaluate", *tables, *args])
     assert result.exit_code == 1 and sentence in result.output, result.output
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_texts_that_are_no_folder_are_told_before_the_scores(tables: list[str], tmp_path: Path) -> None:
+    args = ["--html", str(tmp_path / "new.html"), "--texts", str(tmp_path / "nowhere")]
+    assert CliRunner().invoke(app, ["evaluate", *tables, *args]).stdout == ""
 
 
 @pytest.mark.parametrize("score", ["1.5", "nan", "x", ""])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from clinner_spacy.cli.texts import Texts
+from clinner_spacy.errors import ClinnerError
 from tests.cli.conftest import TEXT, Run
 from tests.cli.test_predict import FOUND, rows, write
 
@@ -67,3 +68,9 @@ def test_odd_names_of_files(run: Run, tmp_path: Path, format: str) -> None:
     else:
         made = (path.relative_to(tmp_path / "out") for path in (tmp_path / "out").rglob("*.ann"))
         assert sorted(str(path)[:-4] for path in made) == wanted
+
+
+def test_a_closed_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)  # as Python has it under "<&-"
+    with pytest.raises(ClinnerError, match="Standard input is closed"):
+        list(Texts("-"))

@@ -45,6 +45,23 @@ def test_files_that_do_not_fit(tmp_path: Path, second: pa.Table, sentence: str) 
         check_notes(write(tmp_path, NOTES, second), ANNOTATE)
 
 
+def test_bookkeeping_is_passed_over_below_the_folder_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "_notes"
+    for name in ("a/1.parquet", "_delta_log/0.parquet", ".hidden/x/2.parquet", "_SUCCESS.parquet"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(NOTES, folder / name)
+    (folder / "_temporary").symlink_to(tmp_path / "nowhere")
+    assert find_parquet(folder) == [folder / "a" / "1.parquet"]
+
+
+@pytest.mark.parametrize("statistics", [True, False])
+def test_a_text_that_is_null_is_found_before_the_job(tmp_path: Path, statistics: bool) -> None:
+    table = with_column("text", ["tos", None])
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=1, write_statistics=statistics)
+    with pytest.raises(ClinnerError, match=r"a\.parquet: The column 'text' has 1 nulls; leave"):
+        check_notes(find_parquet(tmp_path), ANNOTATE)
+
+
 def test_broken_and_missing_files(tmp_path: Path) -> None:
     with pytest.raises(ClinnerError, match=r"holds no \.parquet file"):
         find_parquet(tmp_path)

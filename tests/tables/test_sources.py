@@ -6,7 +6,6 @@ import io
 import json
 import sys
 import tempfile
-from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -73,6 +72,13 @@ def test_missing_columns_are_named_with_those_there(tmp_path: Path, kind: str) -
         list(texts(path, Wanted("body", keep=("day",))))
 
 
+def test_columns_of_parquet_may_be_called_anything(tmp_path: Path) -> None:
+    path = write_notes(tmp_path / "notes.parquet", [{"note id (v2)": "a", "2026": "Tos."}])
+    with pytest.raises(ClinnerError, match=r"no column note_id, text but note id \(v2\), 2026; name"):
+        texts(path, Wanted())
+    assert list(texts(path, Wanted("2026", "note id (v2)"))) == [Text("a", "Tos.")]
+
+
 def test_a_forgotten_header_is_not_shown(tmp_path: Path) -> None:
     (tmp_path / "notes.csv").write_text('1,"Juan tiene fiebre. No tose."\n2,Nada\n')
     with pytest.raises(ClinnerError, match="2 columns whose names look like no names") as error:
@@ -131,12 +137,26 @@ def test_bytes_that_are_no_text_in_parquet(tmp_path: Path) -> None:
     assert list(source.unread.lines()) == [f"{tmp_path}/notes.parquet, row 2 cannot be read: its text is not UTF-8."]
 
 
-@pytest.mark.skipif(find_spec("pandas") is not None, reason="pandas has a type for them")
+NANOSECONDS = [pa.timestamp("ns"), pa.timestamp("ns", "Europe/Madrid"), pa.time64("ns"), pa.duration("ns")]
+
+
+@pytest.mark.parametrize("type", NANOSECONDS, ids=str)
+def test_times_in_nanoseconds_cost_no_note(tmp_path: Path, type: pa.DataType) -> None:
+    counts = pa.array([10**13, 10**13 + 1001, None], pa.int64())
+    table = pa.table({"note_id": ["a", "b", "c"], "text": ["x", "y", "z"], "at": counts.cast(type)})
+    pq.write_table(table, tmp_path / "notes.parquet")
+    source = texts(tmp_path / "notes.parquet", Wanted(keep=("at",)))
+    cells = [text.columns["at"] for text in source]
+    assert source.unread.count == 0 and cells[2] is None
+    first, second = (pa.scalar(cell, type).value for cell in cells[:2])
+    assert first == 10**13 and second // 1000 == 10**10 + 1  # pandas, where it is there, knows the last 1, too
+
+
 def test_times_that_python_cannot_hold(tmp_path: Path) -> None:
-    times = pa.array([10**18, 10**18 + 1], pa.timestamp("ns"))
+    times = pa.array([0, 2**60], pa.timestamp("us"))
     pq.write_table(pa.table({"note_id": ["a", "b"], "text": ["x", "y"], "at": times}), tmp_path / "notes.parquet")
     source = texts(tmp_path / "notes.parquet", Wanted(keep=("at",)))
-    assert [text.name for text in source] == ["a"] and "its at is not UTF-8, or a time with" in source.unread.reasons[0]
+    assert [text.name for text in source] == ["a"] and "its at is not UTF-8, or no time" in source.unread.reasons[0]
 
 
 @pytest.mark.parametrize(
@@ -191,6 +211,12 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         TableTexts([], "parquet", Wanted())
 
 
+def test_a_closed_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)  # as Python has it under "<&-"
+    with pytest.raises(ClinnerError, match="Standard input is closed"):
+        list(TableTexts([], "jsonl", Wanted()))
+
+
 def test_a_broken_row_group(tmp_path: Path) -> None:
     path = write_notes(tmp_path / "notes.parquet", NOTES, row_group_size=10, compression="gzip", use_dictionary=False)
     column = pq.ParquetFile(path).metadata.row_group(1).column(1)
@@ -216,7 +242,8 @@ def test_a_broken_row_group(tmp_path: Path) -> None:
         ("n.tsv", b"note_id\ttext\na\n", "row 1: 1 cells under 2 columns"),
         ("n.csv", b"note_id,text\na,x\nb,\xffJuan\n", "is not utf-8 behind row .*--encoding"),
         ("n.csv", b"note_id,text,text\n", "several columns text"),
-        ("n.csv", b"", "no column note_id, text but 0 columns"),
+        ("n.csv", b"", "is empty; its first line names"),
+        ("n.csv", b"note_id;text\na;Juan, x\n", "separated by semicolons, not commas; write it again with commas"),
     ],
 )
 def test_broken_tables(tmp_path: Path, name: str, data: bytes, told: str) -> None:
@@ -280,8 +307,19 @@ def test_fingerprints(tmp_path: Path) -> None:
     assert texts(moved / path.name).fingerprint() != before
 
 
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "tsv"])
+def test_a_change_far_from_the_end_is_another_input(tmp_path: Path, kind: str) -> None:
+    rows = [{"note_id": f"n{n}", "text": "Fiebre. " * 4000} for n in range(5)]
+    path = write_notes(tmp_path / f"notes.{kind}", rows)
+    before = texts(path, Wanted()).fingerprint()
+    path.write_bytes(path.read_bytes().replace(b"Fiebre", b"Afonia", 1))
+    after = texts(path, Wanted()).fingerprint()
+    assert after["bytes"] == before["bytes"] and after != before
+
+
 def test_files_of_a_folder(tmp_path: Path) -> None:
-    for name in ("b/1.parquet", "a.PARQUET", "_SUCCESS.parquet", ".a.parquet", "x.csv"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    hidden = ("_SUCCESS.parquet", ".a.parquet", "_delta_log/0.parquet", ".t/b/2.parquet")
+    for name in ("b/1.parquet", "a.PARQUET", "x.csv", *hidden):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert [path.name for path in table_files(tmp_path, "parquet")] == ["a.PARQUET", "1.parquet"]

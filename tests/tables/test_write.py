@@ -22,7 +22,7 @@ from clinner_spacy.tables import write
 from clinner_spacy.tables.formats import Format
 from clinner_spacy.tables.found import AnnotatedText, Found
 from clinner_spacy.tables.records import mention_records
-from clinner_spacy.tables.write import Layout, write_mentions, write_tsv
+from clinner_spacy.tables.write import Layout, opened, write_mentions, write_tsv
 
 SAID = tuple((name, 1.0 if name == "negated" else 0.0) for name in ATTRIBUTES)
 LAYOUT = Layout(said=True, linked=True, kept={"patient_id": "string"})
@@ -154,3 +154,9 @@ def test_what_nobody_knew_of_is_not_dropped(tmp_path: Path) -> None:
         with pytest.raises(ClinnerError, match="writes code, code_score, family"):
             write_mentions(tmp_path / f"found.{format}", format, NOTES, Layout(kept={"patient_id": "string"}))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_closed_standard_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", None)  # as Python has it under ">&-"
+    with pytest.raises(ClinnerError, match="Standard output is closed"), opened("-"):
+        pass
