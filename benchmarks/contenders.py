@@ -87,7 +87,8 @@ TOKENIZER_CONFIG = {
 }
 
 
-def _tokenizer(texts: Sequence[str]) -> Tokenizer:
+def _tokenizer(texts: Sequence[str], size: int = VOCABULARY) -> Tokenizer:
+    """One that learns its pieces from the texts, beside as many that stand in none as a vocabulary of ``size`` has."""
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.NFKC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -99,6 +100,10 @@ def _tokenizer(texts: Sequence[str]) -> Tokenizer:
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )
+    built = json.loads(tokenizer.to_str())
+    vocabulary = built["model"]["vocab"]
+    vocabulary += [[f"\ue000{n}", -100.0] for n in range(size - len(vocabulary))]
+    tokenizer = Tokenizer.from_str(json.dumps(built))
     return tokenizer
 
 

@@ -78,7 +78,7 @@ def build(folder: Path, name: str, texts: Sequence[str]) -> None:
     tags = {"id2label": {0: "O", 1: "B-X", 2: "I-X"}, "label2id": {"O": 0, "B-X": 1, "I-X": 2}}
     config = AutoConfig.for_model(kind, **special, **tags, **sizes)
     folder.mkdir(parents=True, exist_ok=True)
-    _tokenizer(texts).save(str(folder / "tokenizer.json"))
+    _tokenizer(texts, config.vocab_size).save(str(folder / "tokenizer.json"))
     names = {"model_input_names": ["input_ids", "attention_mask"]}
     (folder / "tokenizer_config.json").write_text(json.dumps(TOKENIZER_CONFIG | names))
     torch.manual_seed(0)
