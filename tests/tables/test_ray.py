@@ -141,11 +141,19 @@ def test_nothing_found(tmp_path: Path) -> None:
 
 
 def test_an_error_in_a_worker_is_one_sentence_and_leaves_nothing(tmp_path: Path) -> None:
-    texts = pa.array(["Refiere tos."] * (N_NOTES - 1) + [None])
+    """Bytes that are no UTF-8 are only seen where texts are read; a null is found before the job."""
+    texts = pa.array([b"Refiere tos."] * (N_NOTES - 1) + [b"Niega tos \xff."]).view(pa.string())
     write_notes(tmp_path / "in", text=texts)
-    with pytest.raises(ClinnerError, match=r"^The column 'text' has 1 nulls in \d+ rows") as caught:
+    with pytest.raises(ClinnerError, match=r"^The column 'text' holds bytes that are no UTF-8") as caught:
         predict_with_ray(tmp_path / "in", tmp_path / "out", settings(), workers=1)
     assert "tos" not in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+def test_a_null_is_found_before_the_job(tmp_path: Path) -> None:
+    write_notes(tmp_path / "in", text=pa.array(["Refiere tos."] * (N_NOTES - 1) + [None]))
+    with pytest.raises(ClinnerError, match=r"2\.parquet: The column 'text' has 1 nulls"):
+        predict_with_ray(tmp_path / "in", tmp_path / "out", settings(), workers=1)
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
