@@ -39,7 +39,6 @@ from clinner_spacy.scoring.linking import RANKED, SCORE_WEIGHTS
 
 #: Distinct mentions whose candidates are kept in memory; beyond, they are forgotten and collected anew.
 CACHED = 100_000
-
 SETTINGS = "settings.json"
 
 
