@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.terms import write_table
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 torch.set_num_threads(1)
 
@@ -30,3 +32,9 @@ def golden() -> Path:
 def corpora() -> Path:
     """The open corpora."""
     return shared("corpora", "CLINNER_CORPORA")
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """A small terminology as a table."""
+    return write_table(tmp_path / "terms.tsv")

@@ -15,7 +15,7 @@ from clinner_spacy.checkpoints.backbone import Checkpoint
 from clinner_spacy.checkpoints.loaded import Loaded
 from clinner_spacy.checkpoints.published import about, assemble_published
 from clinner_spacy.checkpoints.request import Request
-from clinner_spacy.checkpoints.single_head import labels_of, load_single_head
+from clinner_spacy.checkpoints.single_head import load_single_head, named_rows
 from clinner_spacy.checkpoints.tasks import choose_tasks
 from clinner_spacy.checkpoints.token_classification import layout, tags_of
 from clinner_spacy.errors import ClinnerError
@@ -91,7 +91,7 @@ def _dense_head(checkpoint: Checkpoint, label: str, n_layers: int, crf: bool) ->
 def _one_a_label(checkpoint: Checkpoint, task: Any, labels: Sequence[str] | None) -> Heads:
     """The head with the rows of the tasks that are asked for; each label of the tags is a task of its own."""
     layers = checkpoint.layers("classifier")
-    tags = tags_of(labels_of(checkpoint.config), len(layers[-1][0]), labels, checkpoint.name)
+    tags = tags_of(named_rows(checkpoint.config), len(layers[-1][0]), labels, checkpoint.name)
     names, columns = layout([*tags, "O"], checkpoint.name)
     chosen = choose_tasks({name.lower(): name for name in names}, task, checkpoint.name)
     place = {names.index(name): n for n, name in enumerate(chosen.values())}

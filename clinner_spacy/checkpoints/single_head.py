@@ -22,7 +22,7 @@ def load_single_head(checkpoint: Checkpoint, head: Head, family: str, request: R
     family: what ``multiclin info`` calls its format. Raises ClinnerError if its tags make no scheme.
     """
     name = checkpoint.name
-    tags = tags_of(labels_of(checkpoint.config), len(head.layers[-1][1]), request.labels, name)
+    tags = tags_of(named_rows(checkpoint.config), len(head.layers[-1][1]), request.labels, name)
     names, columns = layout(tags, name)
     tasks = {only_task(request.task, names, name): names}
     canonical: list[int] | None = columns
@@ -52,7 +52,7 @@ def in_order(head: Head, rows: Sequence[int]) -> Head:
     return Head(layers, (transitions[np.ix_(rows, rows)], start[rows], end[rows]))
 
 
-def labels_of(config: dict[str, Any]) -> Any:
+def named_rows(config: dict[str, Any]) -> Any:
     """Something with the ``id2label`` of a config, its keys numbers."""
     given = config.get("id2label")
     tags = given.items() if isinstance(given, dict) else ()

@@ -8,7 +8,6 @@ counts less the more of the languages have it; a single letter, which may be one
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import defaultdict
 from functools import cache
 
@@ -17,6 +16,7 @@ from spacy.tokens import Doc
 from spacy.util import get_lang_class
 from spacy.vocab import Vocab
 
+from clinner_spacy.corpora.augment import bare
 from clinner_spacy.pipeline.marks import read_marks_alike
 
 #: The value of --lang that stands for the language of each text.
@@ -69,4 +69,4 @@ def function_words() -> dict[str, tuple[str, ...]]:
 
 def plain(text: str) -> str:
     """In lower case and without accents."""
-    return "".join(c for c in unicodedata.normalize("NFD", text.lower()) if not unicodedata.combining(c))
+    return bare(text.lower())

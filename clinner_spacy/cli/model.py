@@ -22,7 +22,6 @@ from clinner_spacy.encoders.shim import EncoderShim
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.pipeline.clinical_assertion import ClinicalAssertion
 from clinner_spacy.pipeline.components import clinical_components
-from clinner_spacy.pipeline.components import labels_of as labels_of  # commands take both from here
 from clinner_spacy.pipeline.concept_linker import ConceptLinker
 from clinner_spacy.pipeline.marks import read_marks_alike
 from clinner_spacy.pipeline.saved import SavedPipe

@@ -48,10 +48,11 @@ def render_command(
       multiclin render notes/ notes.html --lang es --threshold 0.5
     """
     from clinner_spacy.cli.annotate import annotate_texts, with_progress  # spaCy is slow to import
-    from clinner_spacy.cli.model import build_nlp, labels_of
+    from clinner_spacy.cli.model import build_nlp
     from clinner_spacy.cli.outputs import check_output
     from clinner_spacy.cli.page import write_page
     from clinner_spacy.cli.texts import Texts
+    from clinner_spacy.pipeline.components import labels_of
 
     texts = Texts(source, encoding)
     check_output(output, texts.paths, overwrite=overwrite, extra=context.args)

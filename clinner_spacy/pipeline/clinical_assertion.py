@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
 import srsly
 from spacy.language import Language
-from spacy.pipeline import Pipe
 from spacy.tokens import Doc
 from spacy.training import Example
 
@@ -25,9 +24,8 @@ from clinner_spacy.encoders.settings import EncoderSettings, Precision
 from clinner_spacy.errors import DAMAGE, ClinnerError
 from clinner_spacy.files import EMBEDDED, replacing
 from clinner_spacy.pipeline.marks import read_marks_alike
-from clinner_spacy.pipeline.saved import MAX_WORDS, by_words
+from clinner_spacy.pipeline.stream import SpanPipe
 from clinner_spacy.pipeline.tagger import MultiClinNER
-from clinner_spacy.pipeline.words import KeepsWords
 
 #: Where cues and scopes are written.
 SCOPES_KEY = "assertion"
@@ -134,7 +132,7 @@ class Said(NamedTuple):
     ents: list[Assertion]
 
 
-class ClinicalAssertion(KeepsWords, Pipe):
+class ClinicalAssertion(SpanPipe):
     """Say of each span of ``doc.spans[spans_key]`` and of each entity whether it is negated, uncertain, of the family,
     historical or hypothetical.
 
@@ -197,16 +195,6 @@ class ClinicalAssertion(KeepsWords, Pipe):
                 f"{source} tags {', '.join(self.tagger.labels)} and no scope ({' or '.join(scopes)}); "
                 "name a tagger of negation, or set checkpoint to null to go by rules."
             )
-
-    def __call__(self, doc: Doc) -> Doc:
-        self.set_annotations([doc], self.predict([doc]))
-        return doc
-
-    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
-        """Read documents as a stream, batches of words at a time."""
-        for docs in by_words(stream, MAX_WORDS):
-            self.set_annotations(docs, self.predict(docs))
-            yield from docs
 
     def predict(self, docs: Iterable[Doc]) -> list[Said]:
         """What is said of the spans of each document, without touching it."""

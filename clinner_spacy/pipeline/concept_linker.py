@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import srsly
 from spacy.language import Language
-from spacy.pipeline import Pipe
 from spacy.tokens import Doc
 from spacy.training import Example
 
@@ -33,8 +32,7 @@ from clinner_spacy.linking.store import (
 from clinner_spacy.linking.terminology import read_abbreviations
 from clinner_spacy.linking.write import mentions_in, write_codes, write_entity_codes
 from clinner_spacy.ner.threshold import checked_number
-from clinner_spacy.pipeline.saved import MAX_WORDS, by_words
-from clinner_spacy.pipeline.words import KeepsWords
+from clinner_spacy.pipeline.stream import SpanPipe
 from clinner_spacy.scoring.linking import RANKED, SCORE_WEIGHTS
 
 #: Distinct mentions whose candidates are kept in memory; beyond, they are forgotten and collected anew.
@@ -94,7 +92,7 @@ class Linked(NamedTuple):
     ents: list[list[Candidate]]
 
 
-class ConceptLinker(KeepsWords, Pipe):
+class ConceptLinker(SpanPipe):
     """Give each span of ``doc.spans[spans_key]`` and each entity the code of the concept it is.
 
     Written are ``span.kb_id_``, the best code, or "" where no score reaches the threshold; and in the group's ``attrs``
@@ -190,16 +188,6 @@ class ConceptLinker(KeepsWords, Pipe):
             raise ClinnerError(
                 f"labels of component {self.name!r} names {unknown[0]!r}, which no term has; the terms have {there}."
             )
-
-    def __call__(self, doc: Doc) -> Doc:
-        self.set_annotations([doc], self.predict([doc]))
-        return doc
-
-    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
-        """Link documents as a stream, batches of words at a time, whose mentions are looked up together."""
-        for docs in by_words(stream, MAX_WORDS):
-            self.set_annotations(docs, self.predict(docs))
-            yield from docs
 
     def predict(self, docs: Iterable[Doc]) -> list[Linked]:
         """Candidates of the spans of each document, without touching it."""

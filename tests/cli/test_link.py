@@ -21,17 +21,11 @@ from clinner_spacy.corpora.document import Document, Mention, to_doc
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.files import EMBEDDED
 from tests.linking.test_learn import MENTIONS, TERMS
-from tests.terms import write_table
 from tests.tiny import save_encoder
 
 
 def link(*args: object) -> Any:
     return CliRunner().invoke(app, ["link", *map(str, args)])
-
-
-@pytest.fixture
-def table(tmp_path: Path) -> Path:
-    return write_table(tmp_path / "terms.tsv")
 
 
 @pytest.fixture

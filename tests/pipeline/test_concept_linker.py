@@ -27,16 +27,11 @@ from clinner_spacy.linking.terminology import Term, Terminology, read_terminolog
 from clinner_spacy.pipeline import concept_linker
 from clinner_spacy.tables.found import mentions_of
 from tests.linking.test_learn import MENTIONS, TERMS
-from tests.terms import TABLE, write_table
+from tests.terms import TABLE
 
 TEXT = "Nódulos pulmonares y Fiebre, xyzw en su Radiografia de torax"
 PLACES = [("Nódulos pulmonares", "DISEASE"), ("Fiebre", "SYMPTOM"), ("xyzw", "SYMPTOM"), ("Fiebre", "DISEASE")]
 CODES = ["D2", "D3", "", "D3"]
-
-
-@pytest.fixture
-def table(tmp_path: Path) -> Path:
-    return write_table(tmp_path / "terms.tsv")
 
 
 @pytest.fixture
