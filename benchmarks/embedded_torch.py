@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding
 
 from clinner_spacy.corpora.multiclin import read_multiclin
-from clinner_spacy.models.spelling import _ngram_vectors
+from clinner_spacy.models.spelling import _ids, _ngram_vectors, _words
 from clinner_spacy.models.window_encoder import EPSILON
 from clinner_spacy.pipeline.tagger import MultiClinNER
 
@@ -56,13 +56,13 @@ class Spelling(nn.Module):
         self.linear.bias.data = torch.tensor(maxout.get_param("b").reshape(-1))
         self.norm.weight.data, self.norm.bias.data = (torch.tensor(norm.get_param(name)) for name in ("G", "b"))
         self.ngrams, self.settings = ours.get_param("ngrams"), ours.attrs["floret"]
+        self.folded = ours.attrs["folded"]
 
     def forward(self, docs: list[Doc]) -> Tensor:
         vocab = docs[0].vocab
         orths, inverse = np.unique(np.concatenate([doc.to_array([ORTH]) for doc in docs]), return_inverse=True)
-        words = [vocab[int(orth)] for orth in orths]
-        ids = np.asarray([[word.norm, word.prefix, word.suffix, word.shape] for word in words], dtype=np.uint64)
-        found = [torch.from_numpy(_ngram_vectors(self.ngrams, self.settings, vocab, orths))]
+        ids = _ids(vocab, orths, self.folded)
+        found = [torch.from_numpy(_ngram_vectors(self.ngrams, self.settings, _words(vocab, orths, self.folded)))]
         for column, (layer, table) in reversed(list(enumerate(zip(self.hashed, self.tables, strict=True)))):
             keys = layer.ops.hash(np.ascontiguousarray(ids[:, column]), layer.attrs["seed"]) % table.shape[0]
             found.insert(0, embedding(torch.from_numpy(keys.astype("int64")), table).sum(1))
@@ -76,7 +76,9 @@ def main(corpus: Path, rounds: int = 5) -> None:
     component: MultiClinNER = nlp.add_pipe("multiclin_ner")  # type: ignore[assignment]
     component.load()
     embed, encode = component.model.layers[0].layers
-    embed_torch, encode_thinc = Spelling(embed), with_array(encode.layers[0].layers[0], pad=encode.attrs["pad"])
+    blocks = encode.layers[0]  # read without dilations, which spaCy's layers do not have: as many products
+    blocks.attrs["dilations"] = [1] * len(blocks.attrs["dilations"])
+    embed_torch, encode_thinc = Spelling(embed), with_array(blocks.layers[0], pad=encode.attrs["pad"])
     docs = [nlp.make_doc(document.text) for document in read_multiclin(corpus)]
     vectors = embed.predict(docs)
     with torch.no_grad():

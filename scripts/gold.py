@@ -1,20 +1,23 @@
 """Gold of all corpora that the embedded model learns from or is chosen on -> one .spacy file a corpus.
 
-    python scripts/gold.py ../shared/corpora corpus
+    python scripts/gold.py ../shared/corpora corpus --texts ../shared/text
 
 writes corpus/gold/<corpus>.spacy for training and corpus/dev/<corpus>.spacy for choosing. A text that is in two corpora
 of a language (the Spanish and Italian cases of MultiClinNER are among MultiCardioNER's) becomes one document with the
-tasks of both; what is in a dev part of one is taken out of training in the other. NUBes-es has none of our tasks: it is
-hospital text for a teacher to annotate.
+tasks of both; what is in a dev part of one is taken out of training in the other. NUBes-es and the open texts
+(corpus/gold/texts-<lang>.spacy) have none of our tasks: they are for a teacher to annotate.
 """
 
 from __future__ import annotations
 
+import random
 import re
+from itertools import accumulate
 from pathlib import Path
 from typing import Annotated
 
 import spacy
+import srsly
 import typer
 from spacy.tokens import Doc
 
@@ -36,6 +39,12 @@ CORPORA = {
 #: Corpora without a dev part: every so many-th document is held back.
 HELD_BACK = {"SwedMedNER-sv": 5, "SiMoNERo-ro": 5}
 
+#: Characters of open texts, for each language.
+OPEN_CHARACTERS = 4_500_000
+
+#: Letters by which a paragraph is found in a longer text.
+BEGINNING = 60
+
 #: Of the hospital text, a third is enough.
 NUBES_FILES = 150
 
@@ -43,11 +52,14 @@ NUBES_FILES = 150
 def main(
     corpora: Annotated[Path, typer.Argument(help="Folder with the corpora.")],
     output: Annotated[Path, typer.Argument(help="Folder to write gold/ and dev/ into.")],
+    texts: Annotated[Path, typer.Option(help="Folder with open texts, <lang>.jsonl.")],
 ) -> None:
     for lang, names in CORPORA.items():
         dev = {name: split(corpora, name, "dev") for name in names}
         train = {name: split(corpora, name, "train") for name in names}
-        train = joined(train, {key(document) for documents in dev.values() for document in documents})
+        held_back = [document for documents in dev.values() for document in documents]
+        train[f"texts-{lang}"] = open_texts(texts / f"{lang}.jsonl", held_back)
+        train = joined(train, set(map(key, held_back)))
         for kind, parts in (("gold", train), ("dev", dev)):
             for name, documents in parts.items():
                 if name == "NUBes-es":
@@ -64,6 +76,21 @@ def split(corpora: Path, name: str, part: str) -> list[Document]:
         return list(read_multiclin(corpora / name / f"{name}-{part}"))
     documents = list(read_multiclin(corpora / name / f"{name}-train"))
     return [document for n, document in enumerate(documents) if (n % HELD_BACK[name] == 0) == (part == "dev")]
+
+
+def open_texts(path: Path, held_back: list[Document]) -> list[Document]:
+    """Texts without annotation, drawn by chance, but none that holds the beginning of one that is held back."""
+    if not path.exists():
+        return []
+    texts = [Document(line["id"], line["text"]) for line in srsly.read_jsonl(path)]
+    random.Random(0).shuffle(texts)
+    forbidden = [letters(document)[:BEGINNING] for document in held_back]
+    free = [text for text in texts if not holds(letters(text), forbidden)]
+    return free[: sum(total < OPEN_CHARACTERS for total in accumulate(len(text.text) for text in free))]
+
+
+def holds(text: str, parts: list[str]) -> bool:
+    return any(part in text for part in parts)
 
 
 def joined(train: dict[str, list[Document]], held_back: set[str]) -> dict[str, list[Document]]:
@@ -83,6 +110,11 @@ def joined(train: dict[str, list[Document]], held_back: set[str]) -> dict[str, l
 def key(document: Document) -> str:
     """A document's text whatever its white space is made of, so that offsets stay true."""
     return re.sub(r"\s", " ", document.text).rstrip()
+
+
+def letters(document: Document) -> str:
+    """A document's letters and digits: what corpora that cut and join texts leave as it is."""
+    return re.sub(r"\W", "", document.text)
 
 
 def save(path: Path, documents: list[Document], lang: str) -> int:

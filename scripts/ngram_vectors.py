@@ -29,6 +29,7 @@ from spacy.language import Language
 
 from clinner_spacy.corpora.docbin import read_docs
 from clinner_spacy.corpora.document import NAME_KEY
+from clinner_spacy.letters import bare
 
 blank = cache(spacy.blank)
 
@@ -79,7 +80,7 @@ def texts_of(path: Path, nlp: Language) -> Iterator[str]:
 
 
 def words_of(lang: str, text: str) -> list[str]:
-    return [token.lower_ for token in blank(lang).tokenizer(text) if not token.is_space]
+    return [bare(token.lower_) for token in blank(lang).tokenizer(text) if not token.is_space]
 
 
 def in_turns(translations: list[list[str]]) -> list[str]:

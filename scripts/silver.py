@@ -18,11 +18,11 @@ import numpy as np
 import spacy
 import typer
 from numpy.typing import NDArray
-from spacy.tokens import Doc, Span, SpanGroup
+from spacy.tokens import Doc, DocBin, Span, SpanGroup
 from spacy.util import minibatch
 
 from clinner_spacy.checkpoints import load_checkpoint
-from clinner_spacy.corpora.docbin import read_docs, save_docs
+from clinner_spacy.corpora.docbin import save_docs
 from clinner_spacy.ner.decode import predictions
 from clinner_spacy.ner.tagset import TagSet
 
@@ -43,7 +43,8 @@ def main(
     nlp = spacy.blank("xx")
 
     def completed(path: Path) -> Iterator[Doc]:
-        for batch in minibatch(read_docs(path, nlp.vocab), batch_size):
+        docs = DocBin(store_user_data=True).from_disk(path).get_docs(nlp.vocab)  # open texts have no gold at all
+        for batch in minibatch(docs, batch_size):
             scores = [np.mean(of_doc, axis=0) for of_doc in zip(*(m.model.predict(batch) for m in models), strict=True)]
             found = predictions(batch, scores, tagset, 0.0, transitions)
             for doc, score, spans in zip(batch, scores, found, strict=True):

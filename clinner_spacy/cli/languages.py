@@ -16,7 +16,7 @@ from spacy.tokens import Doc
 from spacy.util import get_lang_class
 from spacy.vocab import Vocab
 
-from clinner_spacy.corpora.augment import bare
+from clinner_spacy.letters import bare
 from clinner_spacy.pipeline.marks import read_marks_alike
 
 #: The value of --lang that stands for the language of each text.

@@ -8,7 +8,6 @@ is a line of its own. So spans are moved by counting words, and never searched f
 from __future__ import annotations
 
 import random
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import accumulate
@@ -19,6 +18,8 @@ import srsly
 from spacy.language import Language
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example
+
+from clinner_spacy.letters import bare
 
 HEADINGS = Path(__file__).parent / "headings.json"
 
@@ -98,12 +99,6 @@ def mistyped(text: AnnotatedWords, rng: random.Random) -> AnnotatedWords:
     """Up to 5 % of the words with one letter lost, doubled, exchanged with the next or replaced by another of it."""
     rate = rng.uniform(0.01, 0.05)
     return text._replace(words=[typo(word, rng) if rng.random() < rate else word for word in text.words])
-
-
-def bare(word: str) -> str:
-    """A word without accents; letters that are no base with a mark on it (ø, ł, ß) stay, and so does a mark alone."""
-    letters = "".join(c for c in unicodedata.normalize("NFD", word) if not unicodedata.combining(c))
-    return unicodedata.normalize("NFC", letters) or word
 
 
 def typo(word: str, rng: random.Random) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from spacy.tokens import Doc
 from spacy.util import load_config, registry
 from thinc.api import Model
@@ -10,6 +12,9 @@ from thinc.types import Floats2d
 from clinner_spacy.errors import ClinnerError
 from clinner_spacy.files import EMBEDDED
 from clinner_spacy.models.weights import model_from_bytes, model_to_bytes
+
+#: What no parameter has the shape of, and what weights that were learned with one value are wrong with another.
+SETTINGS = ("ngram_shape", "folded", "dilations")
 
 Tok2Vec = Model[list[Doc], list[Floats2d]]
 
@@ -30,12 +35,13 @@ def init(model: Tok2Vec, X: list[Doc] | None = None, Y: list[Floats2d] | None = 
     weights = EMBEDDED / "multiclin_ner" / "model.safetensors"
     tagger = model_from_bytes(registry.resolve({"model": block})["model"], weights.read_bytes(), str(weights))
     own = tagger.get_ref("tok2vec")
-    asked, there = _ngram_shapes(model), _ngram_shapes(own)
-    if asked != there:
-        raise ClinnerError(f"ngram_shape={asked} is not that of the embedded model; set it to {there}.")
+    asked = _settings(model)
+    for name, there in _settings(own).items():
+        if name in asked and asked[name] != there:
+            raise ClinnerError(f"{name}={asked[name]} is not that of the embedded model; set it to {there}.")
     model_from_bytes(model, model_to_bytes(own), "The embedded model")
 
 
-def _ngram_shapes(model: Tok2Vec) -> list[list[int]]:
-    """Of its tables of n-gram vectors, which are not parameters to be learned, so that their shape is no dimension."""
-    return [list(node.attrs["ngram_shape"]) for node in model.walk() if "ngram_shape" in node.attrs]
+def _settings(model: Tok2Vec) -> dict[str, Any]:
+    """Those of ``SETTINGS`` that its layers have."""
+    return {name: node.attrs[name] for node in model.walk() for name in SETTINGS if name in node.attrs}

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Container, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from spacy.attrs import ORTH
+from spacy.strings import get_string_id
 from spacy.tokens import Doc
 from spacy.vectors import Vectors
 from spacy.vocab import Vocab
@@ -23,6 +23,7 @@ from thinc.api import HashEmbed, Maxout, Model, Ops, concatenate
 from thinc.types import Floats2d
 
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.letters import bare
 
 Docs = list[Doc]
 
@@ -45,12 +46,15 @@ def build_spelling_embed(
     maxout_pieces: int = 3,
     ngram_vectors: str | Path | None = None,
     ngram_shape: Sequence[int] = (0, 0),
+    folded: bool = False,
 ) -> Model[Docs, list[Floats2d]]:
     """Embed words by norm, prefix, suffix and shape (hash tables of up to ``rows`` rows) and character n-grams.
 
     width: of the output. ngram_vectors: a ``.floret`` text file with fixed vectors of character n-grams
     (https://github.com/explosion/floret), read when the model is initialized and part of the model from then on.
     ngram_shape: the rows and columns of that table, needed to load a saved model where the file is not at hand.
+    folded: read words in lower case and without accents, so that a note in capitals, or one typed without accents, has
+    the vectors of the same note in a journal, but for the shape; the n-gram vectors must come from words read so.
     Output: float (n_words, width) a document. Raises ClinnerError where the file cannot be read or has another shape.
     """
     if len(ngram_shape) != 2 or min(ngram_shape) < 0:
@@ -69,6 +73,7 @@ def build_spelling_embed(
             "floret": {},
             "ngram_vectors": str(ngram_vectors or ""),
             "ngram_shape": list(ngram_shape),
+            "folded": folded,
             "cache": Cache(),
             "ngram_cache": Cache(),
         },
@@ -144,13 +149,16 @@ def _embed(
     """Vectors of distinct words, float (n_distinct, width)."""
     ops: Any = model.ops
     features, mix = model.layers
-    lexemes = [vocab[int(orth)] for orth in orths]
-    ids = np.asarray([[lex.norm, lex.prefix, lex.suffix, lex.shape] for lex in lexemes], dtype=np.uint64)
+    folded = model.attrs["folded"]
+    ids = _ids(vocab, orths, folded)
     hashed, backprop_hashed = features(ops.asarray2i(ids, dtype="uint64"), is_train)
     n_hashed = hashed.shape[1]
     if model.has_param("ngrams"):
         table: Any = model.get_param("ngrams")
-        compute = partial(_ngram_vectors, table, model.attrs["floret"], vocab)
+
+        def compute(new: NDArray[np.uint64]) -> Floats2d:
+            return _ngram_vectors(table, model.attrs["floret"], _words(vocab, new, folded))
+
         # When predicting, the words' own vectors are cached, which is enough.
         ngrams = model.attrs["ngram_cache"].rows(ops, orths, [table], [], compute) if is_train else compute(orths)
         hashed = ops.xp.hstack([hashed, ngrams])
@@ -171,10 +179,25 @@ def _parameters(model: Model, names: Container[str] | None = None) -> list:
     ]
 
 
-def _ngram_vectors(table: Floats2d, settings: dict, vocab: Vocab, orths: NDArray[np.uint64]) -> Floats2d:
-    """Fixed vectors of the words in lower case, float (n_words, table's width)."""
-    vectors = Vectors(mode="floret", data=table, **settings)
-    return vectors.get_batch([vocab[int(orth)].lower_[:MAX_CHARACTERS] for orth in orths])
+def _ids(vocab: Vocab, orths: NDArray[np.uint64], folded: bool) -> NDArray[np.uint64]:
+    """What the hash tables are asked for, uint64 (n_words, n_features)."""
+    lexemes = [vocab[int(orth)] for orth in orths]
+    if not folded:
+        return np.asarray([[lex.norm, lex.prefix, lex.suffix, lex.shape] for lex in lexemes], dtype=np.uint64)
+    parts = [(word, word[:3], word[-4:]) for word in _words(vocab, orths, folded)]
+    ids = [[*map(get_string_id, of_word), lex.shape] for of_word, lex in zip(parts, lexemes, strict=True)]
+    return np.asarray(ids, dtype=np.uint64)
+
+
+def _words(vocab: Vocab, orths: NDArray[np.uint64], folded: bool) -> list[str]:
+    """In lower case, without accents if folded."""
+    words = [vocab[int(orth)].lower_[:MAX_CHARACTERS] for orth in orths]
+    return [bare(word) for word in words] if folded else words
+
+
+def _ngram_vectors(table: Floats2d, settings: dict, words: list[str]) -> Floats2d:
+    """Fixed vectors, float (n_words, table's width)."""
+    return Vectors(mode="floret", data=table, **settings).get_batch(words)
 
 
 class Snapshot(NamedTuple):
@@ -236,4 +259,3 @@ class Cache:
             self.now = known = Snapshot(parameters, known.biases, row_of, table)
         assert known.table is not None
         return known.table[ops.asarray1i([known.row_of[key] for key in wanted])]
-

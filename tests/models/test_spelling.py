@@ -47,6 +47,29 @@ def test_a_vector_a_word(docs):
     assert not (vectors[0][0] == vectors[0][3]).all()  # "Dolor" has another shape
 
 
+def same_vectors(model, *words: str) -> bool:
+    """Whether two words have one vector, but for that of their shape."""
+    model.attrs["cache"].forget()
+    shape = model.layers[0].layers[-1].layers[-1]  # the last feature's hash table
+    shape.set_param("E", shape.get_param("E") * 0)
+    nlp = spacy.blank("es")
+    first, second = model.predict([nlp.make_doc(word) for word in words])
+    return bool((first == second).all())
+
+
+@pytest.mark.parametrize("word", ["NEUMONÍA", "neumonia", "Neumonía", "neumoni\u0301a"])
+def test_folded_words_are_the_same_but_for_their_shape(word, floret):
+    ngrams = {"ngram_vectors": str(floret), "ngram_shape": (7, 4)}
+    assert same_vectors(initialized(**ngrams, folded=True), word, "neumonía")
+    assert not same_vectors(initialized(**ngrams), word, "neumonía")
+
+
+def test_a_folded_word_is_still_read_by_its_beginning_and_end():
+    model = initialized(folded=True)
+    assert not same_vectors(model, "neumonía", "neumonitis")
+    assert not same_vectors(model, "hipotermia", "hipertermia")
+
+
 def test_predicting_equals_training_without_dropout(docs):
     model = initialized()
     trained, _ = model(docs, is_train=True)
