@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from clinner_spacy.cli.languages import LANGUAGES, language_of
-from clinner_spacy.corpora.augment import bare
+from clinner_spacy.letters import bare
 
 #: A text and its language.
 Known = tuple[str, str]

@@ -5,13 +5,15 @@
 writes corpus/gold/<corpus>.spacy for training and corpus/dev/<corpus>.spacy for choosing. A text that is in two corpora
 of a language (the Spanish and Italian cases of MultiClinNER are among MultiCardioNER's) becomes one document with the
 tasks of both; what is in a dev part of one is taken out of training in the other. NUBes-es and the open texts
-(corpus/gold/texts-<lang>.spacy) have none of our tasks: they are for a teacher to annotate.
+(corpus/gold/texts-<lang>.spacy) have none of our tasks: they are for a teacher to annotate. Of E3C there is
+a dev part only.
 """
 
 from __future__ import annotations
 
 import random
 import re
+from collections.abc import Iterable
 from itertools import accumulate
 from pathlib import Path
 from typing import Annotated
@@ -39,11 +41,14 @@ CORPORA = {
 #: Corpora without a dev part: every so many-th document is held back.
 HELD_BACK = {"SwedMedNER-sv": 5, "SiMoNERo-ro": 5}
 
+#: Corpora that nothing is learned from, nor chosen on: measured with the dev parts.
+MEASURED = {"es": "E3C-es", "en": "E3C-en", "it": "E3C-it"}
+
 #: Characters of open texts, for each language.
 OPEN_CHARACTERS = 4_500_000
 
-#: Letters by which a paragraph is found in a longer text.
-BEGINNING = 60
+#: Letters of a paragraph by which it is found in a longer text.
+PIECE = 60
 
 #: Of the hospital text, a third is enough.
 NUBES_FILES = 150
@@ -52,7 +57,7 @@ NUBES_FILES = 150
 def main(
     corpora: Annotated[Path, typer.Argument(help="Folder with the corpora.")],
     output: Annotated[Path, typer.Argument(help="Folder to write gold/ and dev/ into.")],
-    texts: Annotated[Path, typer.Option(help="Folder with open texts, <lang>.jsonl.")],
+    texts: Annotated[Path, typer.Option(exists=True, file_okay=False, help="Folder with open texts, <lang>.jsonl.")],
 ) -> None:
     for lang, names in CORPORA.items():
         dev = {name: split(corpora, name, "dev") for name in names}
@@ -60,6 +65,8 @@ def main(
         held_back = [document for documents in dev.values() for document in documents]
         train[f"texts-{lang}"] = open_texts(texts / f"{lang}.jsonl", held_back)
         train = joined(train, set(map(key, held_back)))
+        if lang in MEASURED:
+            dev[MEASURED[lang]] = split(corpora, MEASURED[lang], "dev")
         for kind, parts in (("gold", train), ("dev", dev)):
             for name, documents in parts.items():
                 if name == "NUBes-es":
@@ -79,17 +86,23 @@ def split(corpora: Path, name: str, part: str) -> list[Document]:
 
 
 def open_texts(path: Path, held_back: list[Document]) -> list[Document]:
-    """Texts without annotation, drawn by chance, but none that holds the beginning of one that is held back."""
+    """Texts without annotation, drawn by chance, but none that holds a piece of one that is held back."""
     if not path.exists():
         return []
     texts = [Document(line["id"], line["text"]) for line in srsly.read_jsonl(path)]
     random.Random(0).shuffle(texts)
-    forbidden = [letters(document)[:BEGINNING] for document in held_back]
+    forbidden = {piece for document in held_back for piece in pieces(letters(document))}
     free = [text for text in texts if not holds(letters(text), forbidden)]
     return free[: sum(total < OPEN_CHARACTERS for total in accumulate(len(text.text) for text in free))]
 
 
-def holds(text: str, parts: list[str]) -> bool:
+def pieces(text: str) -> list[str]:
+    """Its beginning, middle and end; a text that is shorter than a piece has none, it may stand anywhere by chance."""
+    starts = (0, (len(text) - PIECE) // 2, len(text) - PIECE) if len(text) >= PIECE else ()
+    return [text[start : start + PIECE] for start in starts]
+
+
+def holds(text: str, parts: Iterable[str]) -> bool:
     return any(part in text for part in parts)
 
 

@@ -13,14 +13,14 @@ from clinner_spacy.errors import ClinnerError
 from clinner_spacy.files import EMBEDDED
 from clinner_spacy.models.weights import model_from_bytes, model_to_bytes
 
-#: What no parameter has the shape of, and what weights that were learned with one value are wrong with another.
+#: Settings that change what weights mean, but not their shapes.
 SETTINGS = ("ngram_shape", "folded", "dilations")
 
 Tok2Vec = Model[list[Doc], list[Floats2d]]
 
 
 def build_embedded_weights(tok2vec: Tok2Vec) -> Tok2Vec:
-    """``tok2vec`` itself, which does not begin at random: it has learned to find diseases, symptoms and procedures.
+    """``tok2vec`` itself, which does not begin at random: it has learned of diseases, symptoms, procedures and drugs.
 
     tok2vec: of the embedded model's architecture, written out (as in ``configs/relations.cfg``), so that a pipeline
     trained from it can be read whatever model a later version comes with. Where it is another, initializing it raises

@@ -30,6 +30,9 @@ Docs = list[Doc]
 #: Rows of each feature's hash table, as a share of ``rows``.
 FEATURES = {"norm": 1.0, "prefix": 0.25, "suffix": 0.5, "shape": 0.25}
 
+#: Letters of a folded word's prefix and suffix.
+PREFIX, SUFFIX = 3, 4
+
 #: Distinct words cached when predicting; numbers and dates bring new ones without end.
 MAX_CACHED = 100_000
 
@@ -54,7 +57,8 @@ def build_spelling_embed(
     (https://github.com/explosion/floret), read when the model is initialized and part of the model from then on.
     ngram_shape: the rows and columns of that table, needed to load a saved model where the file is not at hand.
     folded: read words in lower case and without accents, so that a note in capitals, or one typed without accents, has
-    the vectors of the same note in a journal, but for the shape; the n-gram vectors must come from words read so.
+    the vectors of the same note in a journal, but for the shape; prefix and suffix are then longer than spaCy's. The
+    n-gram vectors must come from words read so.
     Output: float (n_words, width) a document. Raises ClinnerError where the file cannot be read or has another shape.
     """
     if len(ngram_shape) != 2 or min(ngram_shape) < 0:
@@ -184,7 +188,7 @@ def _ids(vocab: Vocab, orths: NDArray[np.uint64], folded: bool) -> NDArray[np.ui
     lexemes = [vocab[int(orth)] for orth in orths]
     if not folded:
         return np.asarray([[lex.norm, lex.prefix, lex.suffix, lex.shape] for lex in lexemes], dtype=np.uint64)
-    parts = [(word, word[:3], word[-4:]) for word in _words(vocab, orths, folded)]
+    parts = [(word, word[:PREFIX], word[-SUFFIX:]) for word in _words(vocab, orths, folded)]
     ids = [[*map(get_string_id, of_word), lex.shape] for of_word, lex in zip(parts, lexemes, strict=True)]
     return np.asarray(ids, dtype=np.uint64)
 
