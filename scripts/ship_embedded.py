@@ -1,6 +1,6 @@
 """Make a trained pipeline the one that ships inside the package: weights in half precision, a model card beside.
 
-    python scripts/ship_embedded.py training/student/model-last --card configs/embedded.json
+    python scripts/ship_embedded.py training/refined --card configs/embedded.json
 """
 
 from __future__ import annotations

@@ -211,7 +211,7 @@ def lines() -> dict[str, Any]:
 
 #: Each change and how probable it is in a document that is changed.
 CHANGES: list[tuple[Change, float]] = [
-    (with_lines, 0.5),
+    (with_lines, 0.8),
     (mistyped, 0.3),
     (wrapped, 0.3),
     (unaccented, 0.3),

@@ -20,6 +20,7 @@ SMALL = {
     "training.batcher.size": 12,
     "components.multiclin_ner.model.tok2vec.embed.rows": 100,
     "components.multiclin_ner.model.tok2vec.encode.depth": 2,
+    "components.multiclin_ner.model.tok2vec.encode.dilations": [1, 1],
 }
 
 

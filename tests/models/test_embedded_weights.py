@@ -28,15 +28,25 @@ def test_it_starts_as_the_embedded_model_and_is_saved_like_any_other():
     assert np.array_equal(again.predict(docs)[0], expected)
 
 
+def changed(layer: str, **settings):
+    """The block with other settings of its "embed" or "encode"."""
+    tok2vec = BLOCK["tok2vec"] | {layer: BLOCK["tok2vec"][layer] | settings}
+    return registry.resolve({"model": BLOCK | {"tok2vec": tok2vec}})["model"]
+
+
 def test_another_architecture_is_refused():
-    encode = BLOCK["tok2vec"]["encode"] | {"depth": 2}
-    model = registry.resolve({"model": BLOCK | {"tok2vec": BLOCK["tok2vec"] | {"encode": encode}}})["model"]
     with pytest.raises(ClinnerError, match="embedded model was saved from another architecture"):
-        model.initialize()
+        changed("encode", maxout_pieces=3).initialize()
 
 
-def test_another_table_of_ngrams_is_refused():
-    embed = BLOCK["tok2vec"]["embed"] | {"ngram_shape": [50000, 96]}
-    model = registry.resolve({"model": BLOCK | {"tok2vec": BLOCK["tok2vec"] | {"embed": embed}}})["model"]
-    with pytest.raises(ClinnerError, match=r"ngram_shape=\[\[50000, 96\]\] is not that of the embedded model"):
-        model.initialize()
+@pytest.mark.parametrize(
+    ("layer", "settings", "message"),
+    [
+        ("embed", {"ngram_shape": [50000, 96]}, r"ngram_shape=\[50000, 96\] is not that .*; set it to \[80000, 96\]"),
+        ("embed", {"folded": False}, "folded=False is not that of the embedded model; set it to True"),
+        ("encode", {"dilations": [1, 1, 1, 1, 1]}, r"dilations=\[1, 1, 1, 1, 1\] is not that of"),
+    ],
+)
+def test_other_settings_than_it_learned_with_are_refused(layer, settings, message):
+    with pytest.raises(ClinnerError, match=message):
+        changed(layer, **settings).initialize()

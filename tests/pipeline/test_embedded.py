@@ -11,8 +11,12 @@ from spacy.language import Language
 HEADINGS = [
     line.split("\t") for line in (Path(__file__).parent / "headings.tsv").read_text(encoding="utf8").splitlines()
 ]
-#: Headings that it still takes for a procedure or a disease, as the corpora do in running text.
-MISSED = {"Exploración física", "Physical examination", "Lichamelijk onderzoek", "Allergies"}  # fmt: skip
+#: Headings that it still takes for a finding or a procedure, as the corpora do where they stand in a text: the gold has
+#: "exploración física" at the beginning of a line as a procedure more often than not, and "alergias" every other time.
+MISSED = {
+    *("Alergias", "Alergii", "Allergie", "Allergies"),
+    *("Exploración física", "Physical examination", "Lichamelijk onderzoek", "Esame obiettivo"),
+}
 LANGUAGES = ("es", "en", "it", "nl", "sv", "cs", "ro")
 
 

@@ -45,7 +45,7 @@ def settings_of(config: str, folder: Path) -> dict[str, Any]:
         save_docs(folder / "train.spacy", [gold(nlp, *note).reference for note in NOTES])
         paths = {f"corpora.{part}.paths": [str(folder / "train.spacy")] for part in ("train", "dev")}
         at = "components.multiclin_ner.model.tok2vec"
-        small = {f"{at}.embed.rows": 50, f"{at}.encode.depth": 2}
+        small = {f"{at}.embed.rows": 50, f"{at}.encode.depth": 2, f"{at}.encode.dilations": [1, 2]}
         return paths | small
     if config == "relations.cfg":
         corpus = str(write_doses(folder / "brat"))
