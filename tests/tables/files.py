@@ -31,6 +31,6 @@ def write_notes(path: Path, rows: Sequence[dict[str, Any]], **options: Any) -> P
 
 
 def same_findings(found: pa.Table, expected: pa.Table) -> bool:
-    """Whether two tables are equal, scores but for rounding: products of another number of words are summed otherwise."""
+    """Whether two tables are equal, scores but for rounding: a batch of another size is summed in another order."""
     scores = [table["score"].to_numpy() for table in (found, expected)]
     return found.drop(["score"]).equals(expected.drop(["score"])) and np.allclose(*scores, atol=1e-5)
