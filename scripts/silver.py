@@ -33,9 +33,6 @@ def main(
     gold: Path,
     output: Path,
     teachers: Annotated[list[str], typer.Option(help="Directory of a trained pipeline; repeat for each.")],
-    unknown: Annotated[
-        list[str], typer.Option(metavar="TASK=NAME", help="Not completed in NAME.spacy; repeat for each.")
-    ] = [],  # noqa: B006
     batch_size: int = 64,
 ) -> None:
     models = [load_checkpoint(teacher) for teacher in teachers]
@@ -54,7 +51,7 @@ def main(
                 if "disorder" in doc.spans:
                     tell_disorders(doc, score, tagset)
                 for task in tagset.tasks:
-                    if task not in doc.spans and f"{task}={path.stem}" not in unknown:
+                    if task not in doc.spans:
                         of_task = [Span(doc, p.start, p.end, p.label) for p in spans if p.task == task]
                         doc.spans[task] = SpanGroup(doc, name=task, spans=of_task)
                 for task in set(doc.spans).difference(tagset.tasks):
