@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, cast
 
 import torch
 from spacy.ml.models.tok2vec import MaxoutWindowEncoder
-from thinc.api import Model, with_array
+from thinc.api import Model
 from thinc.types import Floats2d
 from thinc.util import torch2xp, xp2torch
 from torch import Tensor
@@ -49,11 +49,34 @@ def build_window_encoder(
     blocks: Model[Floats2d, Floats2d] = Model(
         "window_encoder", forward, init=init, layers=[layers], dims={"nO": width}, attrs=attrs
     )
-    return with_array(blocks, pad=context)
+    return Model(
+        "with_array(window_encoder)",  # as thinc's, whose place and attrs it has in saved pipelines
+        forward_documents,
+        init=init,
+        layers=[blocks],
+        dims={"nO": width},
+        attrs={"pad": context},
+    )
 
 
-def init(model: Model[Floats2d, Floats2d], X: Floats2d | None = None, Y: Floats2d | None = None) -> None:
-    model.layers[0].initialize(X=X, Y=Y)
+def init(model: Model, X: Any = None, Y: Any = None) -> None:
+    model.layers[0].initialize()
+
+
+def forward_documents(
+    model: Model[list[Floats2d], list[Floats2d]], Xs: list[Floats2d], is_train: bool
+) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Floats2d]]]:
+    """All documents in one array, zeros between them; one document as it is: a copy of a huge one costs memory."""
+    (blocks,), ops, pad = model.layers, cast(Any, model.ops), model.attrs["pad"]
+    if len(Xs) == 1 and not is_train:
+        return [blocks.predict(Xs[0])], lambda dYs: dYs
+    lengths = ops.asarray1i([len(X) for X in Xs])
+    Y, backprop_blocks = blocks(ops.flatten(Xs, pad=pad), is_train)
+
+    def backprop(dYs: list[Floats2d]) -> list[Floats2d]:
+        return ops.unflatten(backprop_blocks(ops.flatten(dYs, pad=pad)), lengths, pad=pad)
+
+    return ops.unflatten(Y, lengths, pad=pad), backprop
 
 
 class Layer(NamedTuple):
@@ -144,8 +167,11 @@ def _read(layers: list[Layer], X: Tensor) -> Tensor:
 
 
 def _read_blocks(layers: list[Layer], X: Tensor, context: int) -> Tensor:
+    """Zeros stand before the first word and after the last."""
     Y = torch.empty_like(X)
     for start in range(0, len(X), BLOCK):
-        begin, end = max(0, start - context), min(len(X), start + BLOCK)
-        Y[start:end] = _read(layers, X[begin : end + context])[start - begin : end - begin]
+        end = min(len(X), start + BLOCK)
+        begin, stop = start - context, end + context
+        near = pad(X[max(0, begin) : stop], (0, 0, max(0, -begin), max(0, stop - len(X))))
+        Y[start:end] = _read(layers, near)[context : context + end - start]
     return Y
