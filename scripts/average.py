@@ -1,9 +1,9 @@
 """The mean of the weights of pipelines that were trained on from the same one, as one pipeline.
 
-    python scripts/average.py training/student training/student-1/model-last training/student-2/model-last
+    python scripts/average.py training/student training/student-0/model-last training/student-1/model-last
 
-Where they all began at the same weights, their mean is better than each of them, at no cost in speed (Wortsman et al.
-2022, "Model soups").
+Where they all began at the same weights, their mean is often better than each of them, at no cost in speed (Wortsman et
+al. 2022, "Model soups").
 """
 
 from __future__ import annotations

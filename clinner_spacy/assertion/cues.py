@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -13,6 +12,7 @@ from spacy.vocab import Vocab
 
 from clinner_spacy.assertion.lexicon import Lexicon, Rule, Section
 from clinner_spacy.errors import ClinnerError
+from clinner_spacy.letters import bare
 
 #: Romanian written with the cedillas of old keyboards.
 CEDILLAS = str.maketrans("șțȘȚ", "şţŞŢ")
@@ -103,6 +103,5 @@ def spellings(literal: str) -> list[str]:
     """A literal, with Romanian's cedillas for commas, and, where it has more than three letters, without accents."""
     forms = [literal, literal.translate(CEDILLAS)]
     if len(literal) > 3:
-        letters = unicodedata.normalize("NFD", literal)
-        forms.append("".join(letter for letter in letters if not unicodedata.combining(letter)))
+        forms.append(bare(literal))
     return list(dict.fromkeys(forms))
