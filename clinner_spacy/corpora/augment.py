@@ -2,13 +2,13 @@
 
 Journals write whole sentences with accents; a ward writes in capitals, without accents, in a hurry, in lines of eighty
 characters, under headings and above names. A change keeps gold true: words are changed one by one, and what is put in
-is a line of its own. So spans are moved by counting words, and never searched for.
+stands before a word. So spans are moved by counting words, and never searched for.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from itertools import accumulate
 from pathlib import Path
@@ -21,7 +21,7 @@ from spacy.training import Example
 
 from clinner_spacy.letters import bare
 
-HEADINGS = Path(__file__).parent / "headings.json"
+TABLES = Path(__file__).parent / "hospital_text.json"
 
 
 class AnnotatedWords(NamedTuple):
@@ -36,8 +36,8 @@ Change = Callable[[AnnotatedWords, random.Random], AnnotatedWords]
 
 
 def create_hospital_augmenter(share: float = 0.5, seed: int = 0) -> Callable[[Language, Example], Iterator[Example]]:
-    """Give each document once: changed with probability ``share``, else as it is. A corpus that is read several times,
-    or named several times among the paths, is changed in another way each time."""
+    """Give each document as it is or, with probability ``share``, changed and followed by a heading by itself, as a
+    table has it in a cell. A corpus that is named several times among the paths is changed in another way each time."""
     rng = random.Random(seed)
 
     def augment(nlp: Language, example: Example) -> Iterator[Example]:
@@ -49,6 +49,7 @@ def create_hospital_augmenter(share: float = 0.5, seed: int = 0) -> Callable[[La
             if rng.random() < chance:
                 text = change(text, rng)
         yield to_example(nlp, text)
+        yield to_example(nlp, heading_alone(text.spans, rng))
 
     return augment
 
@@ -112,6 +113,26 @@ def typo(word: str, rng: random.Random) -> str:
 # Words put in
 
 
+def abbreviated(text: AnnotatedWords, rng: random.Random) -> AnnotatedWords:
+    """Words that a space follows as wards shorten them, "pte" for "paciente", and some long ones cut short, "abdom";
+    with a full stop, which is a word of its own, or without."""
+    known = tables()["abbreviations"]
+    rate = rng.uniform(0.02, 0.1)
+    words, spaces, stops = list(text.words), list(text.spaces), []
+    for i, word in enumerate(text.words[:-1]):
+        if not spaces[i]:
+            continue
+        short = known.get(word.lower()) if rng.random() < 0.7 else None
+        if short is None and (len(word) < 8 or not word.isalpha() or rng.random() >= rate):
+            continue
+        short = short or word[: rng.randint(4, 6)]
+        words[i] = short.capitalize() if word[0].isupper() else short
+        if rng.random() < 0.6:
+            stops.append((i + 1, [(".", True)]))
+            spaces[i] = False
+    return put_in(text._replace(words=words, spaces=spaces), stops)
+
+
 def wrapped(text: AnnotatedWords, rng: random.Random) -> AnnotatedWords:
     """Lines broken at a fixed width, as old systems store notes: a break in place of a space."""
     width, column = rng.randint(50, 100), 0
@@ -141,16 +162,19 @@ def joined(text: AnnotatedWords) -> AnnotatedWords:
 
 def with_lines(text: AnnotatedWords, rng: random.Random) -> AnnotatedWords:
     """Some lines of a template between sentences: headings, names, and mentions of the document that are denied."""
-    tables = lines()
+    table = tables()
     places = between_sentences(text)
     added, spans = [], {task: list(found) for task, found in text.spans.items()}
     for at in sorted(rng.sample(places, min(len(places), rng.randint(1, 4)))):
-        added.append((at, line(rng.choice(tables["headings"]), rng)))
+        new = line(rng.choice(table["headings"]), rng)
         if rng.random() < 0.3:
-            name = f"{rng.choice(tables['given'])} {rng.choice(tables['family'])}"
-            added.append((at, line(rng.choice(tables["signatures"]).format(name), rng, mark="")))
+            name = f"{rng.choice(table['given'])} {rng.choice(table['family'])}"
+            new = line(rng.choice(table["signatures"]).format(name), rng, mark="") + new
+        if at and "\n" not in text.words[at - 1]:
+            new.insert(0, ("\n", False))
+        added.append((at, new))
     changed = put_in(text._replace(spans=spans), added)
-    return denied(changed, rng, tables["negations"])
+    return denied(changed, rng, table["negations"])
 
 
 def denied(text: AnnotatedWords, rng: random.Random, cues: Sequence[str]) -> AnnotatedWords:
@@ -171,17 +195,30 @@ def denied(text: AnnotatedWords, rng: random.Random, cues: Sequence[str]) -> Ann
 
 
 def line(text: str, rng: random.Random, mark: str | None = None) -> list[tuple[str, bool]]:
-    """The words of a heading on a line of its own, with or without a colon, in capitals now and then."""
+    """The words of a heading that begins a line, in capitals now and then; after a colon, which may be absent, the text
+    goes on in the same line or in the next."""
     text = rng.choice([text, text, text.upper(), bare(text).upper()])
-    mark = rng.choice([":", ":", "", " :"]) if mark is None else mark
-    words = text.replace(":", " : ").replace(",", " , ").split() + mark.split()
-    return [("\n", False), *((word, True) for word in words[:-1]), (words[-1], False), ("\n", False)]
+    mark = rng.choice([":", ":", ""]) if mark is None else mark
+    words = text.replace(":", " :").replace(",", " ,").split() + mark.split()
+    spaces = [following not in (":", ",") for following in words[1:]]
+    if mark == ":" and rng.random() < 0.4:
+        return list(zip(words, [*spaces, True], strict=True))
+    return [*zip(words, [*spaces, False], strict=True), ("\n", False)]
+
+
+def heading_alone(tasks: Iterable[str], rng: random.Random) -> AnnotatedWords:
+    """A document of one heading, without any mention; a line end may follow."""
+    words = line(rng.choice(tables()["headings"]), rng)
+    if rng.random() < 0.5 and words[-1][0] == "\n":
+        words.pop()
+    return AnnotatedWords([word for word, _ in words], [space for _, space in words], {task: [] for task in tasks})
 
 
 def between_sentences(text: AnnotatedWords) -> list[int]:
-    """Where a line may be put in: before the first word, and after a full stop or a line break outside of any span."""
+    """Where a line may be put in: before the first word, and after a full stop or a line end outside of any span."""
     inside = {i for spans in text.spans.values() for start, end, _ in spans for i in range(start + 1, end)}
-    ends = [i + 1 for i, word in enumerate(text.words[:-1]) if word == "." or "\n" in word]
+    is_end = ["\n" in word for word in text.words]
+    ends = [i + 1 for i, word in enumerate(text.words[:-1]) if is_end[i] or (word == "." and not is_end[i + 1])]
     return [0, *(at for at in ends if at not in inside)]
 
 
@@ -205,13 +242,14 @@ def put_in(text: AnnotatedWords, added: Sequence[tuple[int, list[tuple[str, bool
 
 
 @cache
-def lines() -> dict[str, Any]:
-    return srsly.read_json(HEADINGS)
+def tables() -> dict[str, Any]:
+    return srsly.read_json(TABLES)
 
 
 #: Each change and how probable it is in a document that is changed.
 CHANGES: list[tuple[Change, float]] = [
     (with_lines, 0.8),
+    (abbreviated, 0.3),
     (mistyped, 0.3),
     (wrapped, 0.3),
     (unaccented, 0.3),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import re
 
+import pytest
 import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,20 +15,25 @@ from spacy.training import Example
 from clinner_spacy.corpora.augment import (
     CHANGES,
     AnnotatedWords,
+    abbreviated,
     bare,
     create_hospital_augmenter,
     create_joined_lines_augmenter,
     from_gold,
+    heading_alone,
     joined,
     mistyped,
     recased,
+    tables,
     unaccented,
     with_lines,
     wrapped,
 )
 
 NLP = spacy.blank("xx")
-WORD = st.sampled_from(["dolor", "torácico", ".", "\n", "fiebre", "HTA", ",", "µg", "ß", "\u0301", "neumonía"])
+WORD = st.sampled_from(
+    ["dolor", "torácico", ".", "\n", "fiebre", "HTA", ",", "µg", "ß", "\u0301", "neumonía", "izquierdo", "Paciente"]
+)
 
 
 @st.composite
@@ -68,6 +75,52 @@ def test_words_changed_one_by_one_leave_spans_and_their_number(text, seed):
 
 @settings(deadline=None)
 @given(gold_texts(), st.integers(0, 1000))
+def test_words_cut_short_stay_in_their_spans(text, seed):
+    changed = abbreviated(text, random.Random(seed))
+    for task, spans in text.spans.items():
+        for (start, end, _), (new_start, new_end, _) in zip(spans, changed.spans[task], strict=True):
+            words = [word for word in text.words[start:end] if word != "."]
+            short = [word for word in changed.words[new_start:new_end] if word != "."]
+            assert [word[0] for word in words] == [word[0] for word in short]
+            assert changed.words[new_end - 1] != "." or text.words[end - 1] == "."
+
+
+def test_words_of_wards():
+    text = from_gold(NLP("Paciente con exploración neurológica anormal del miembro izquierdo."))
+    seen = {" ".join(abbreviated(text, random.Random(seed)).words) for seed in range(200)}
+    assert any(one.startswith("Pte . con") for one in seen) and any(one.startswith("Pte con expl") for one in seen)
+    assert any(" neuro" in one and "neurológica" not in one for one in seen)
+    assert all(one.endswith("izquierdo .") for one in seen)  # a full stop follows it already
+
+
+@pytest.mark.parametrize("lang", ["es", "en", "it", "nl", "sv", "cs", "ro"])
+def test_an_abbreviation_is_one_word_in_every_language(lang):
+    nlp = spacy.blank(lang)
+    assert [short for short in tables()["abbreviations"].values() if len(nlp.make_doc(short)) != 1] == []
+
+
+@given(st.integers(0, 1000))
+def test_a_heading_by_itself(seed):
+    text = heading_alone(["disease"], random.Random(seed))
+    assert text.spans == {"disease": []} and len(text.words) == len(text.spaces)
+    assert text.words[0][0].isalpha() and "\n" not in text.words[:-1]
+
+
+def test_headings_stand_where_a_line_begins_and_text_goes_on_after_them():
+    text = from_gold(NLP("Dolor desde ayer .\nTos . Mal estado general ."))
+    texts = ["".join(map(written, *with_lines(text, random.Random(seed))[:2])) for seed in range(200)]
+    headings = "|".join(map(re.escape, sorted(tables()["headings"], key=len, reverse=True)))
+    assert all(not re.search(r"^\n|\n\n| :", one) for one in texts)
+    for pattern in (rf"^({headings}):? ?\n?Dolor", rf"\n({headings}): Mal estado", rf"\n({headings})\nTos"):
+        assert any(re.search(pattern, one, re.IGNORECASE) for one in texts), pattern
+
+
+def written(word: str, space: bool) -> str:
+    return word + " " * space
+
+
+@settings(deadline=None)
+@given(gold_texts(), st.integers(0, 1000))
 def test_lines_without_mentions_bring_no_span_but_repeated_ones(text, seed):
     changed = with_lines(text, random.Random(seed))
     for task, spans in text.spans.items():
@@ -85,7 +138,7 @@ def gold_doc() -> Doc:
 def test_the_same_seed_gives_the_same_texts_and_every_call_another():
     def texts(seed: int) -> list[str]:
         augment = create_hospital_augmenter(1.0, seed)
-        return [example.text for _ in range(20) for example in augment(NLP, Example(gold_doc(), gold_doc()))]
+        return [next(augment(NLP, Example(gold_doc(), gold_doc()))).text for _ in range(20)]
 
     assert texts(0) == texts(0) != texts(1)
     assert len(set(texts(0))) > 5
@@ -99,8 +152,9 @@ def test_a_share_of_nothing_leaves_texts_as_they_are():
 def test_tasks_that_were_not_annotated_stay_unknown():
     augment = create_hospital_augmenter(1.0)
     for _ in range(10):
-        (example,) = augment(NLP, Example(gold_doc(), gold_doc()))
-        assert set(example.reference.spans) == {"symptom"}
+        example, heading = augment(NLP, Example(gold_doc(), gold_doc()))
+        assert set(example.reference.spans) == set(heading.reference.spans) == {"symptom"}
+        assert not heading.reference.spans["symptom"]
 
 
 def test_bare_takes_accents_away_and_changes_are_chances():
