@@ -2,11 +2,12 @@
 
     python scripts/gold.py ../shared/corpora corpus --texts ../shared/text
 
-writes corpus/gold/<corpus>.spacy for training and corpus/dev/<corpus>.spacy for choosing. A text that is in two corpora
-of a language (the Spanish and Italian cases of MultiClinNER are among MultiCardioNER's) becomes one document with the
-tasks of both; what is in a dev part of one is taken out of training in the other. NUBes-es and the open texts
-(corpus/gold/texts-<lang>.spacy) have none of our tasks: they are for a teacher to annotate. Of E3C there is
-a dev part only.
+writes corpus/gold/<corpus>.spacy for training, those of translated cases in a folder of their own
+(corpus/gold/translated), so that they can be named again: they are few; corpus/dev/<corpus>.spacy for choosing; and
+corpus/texts, hospital sentences (NUBes-es) and open texts without our tasks, for a teacher to annotate. A text that is
+in two corpora of a language (the Spanish and Italian cases of MultiClinNER are among MultiCardioNER's) becomes one
+document with the tasks of both; what is in a dev part of one is taken out of training in the other. Of E3C there is a
+dev part only, of NUBes none. Files that lie in the output from before are learned from, too: begin with an empty one.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterable
-from itertools import accumulate
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Annotated
 
@@ -38,6 +39,9 @@ CORPORA = {
     "ro": ["MultiClinNER-ro", "SiMoNERo-ro"],
 }
 
+#: Corpora of translated cases.
+TRANSLATED = {"MultiClinNER-nl", "MultiClinNER-sv", "MultiClinNER-cs", "MultiClinNER-ro"}
+
 #: Corpora without a dev part: every so many-th document is held back.
 HELD_BACK = {"SwedMedNER-sv": 5, "SiMoNERo-ro": 5}
 
@@ -50,37 +54,42 @@ OPEN_CHARACTERS = 4_500_000
 #: Letters of a paragraph by which it is found in a longer text.
 PIECE = 60
 
-#: Of the hospital text, a third is enough.
-NUBES_FILES = 150
+#: Hospital text with gold for negation only, and how much of it is enough: a third.
+HOSPITAL = "NUBes-es"
+HOSPITAL_FILES = 150
 
 
 def main(
     corpora: Annotated[Path, typer.Argument(help="Folder with the corpora.")],
-    output: Annotated[Path, typer.Argument(help="Folder to write gold/ and dev/ into.")],
+    output: Annotated[Path, typer.Argument(help="Folder to write gold/, texts/ and dev/ into.")],
     texts: Annotated[Path, typer.Option(exists=True, file_okay=False, help="Folder with open texts, <lang>.jsonl.")],
 ) -> None:
     for lang, names in CORPORA.items():
-        dev = {name: split(corpora, name, "dev") for name in names}
+        dev = {name: split(corpora, name, "dev") for name in names if name != HOSPITAL}
         train = {name: split(corpora, name, "train") for name in names}
         held_back = [document for documents in dev.values() for document in documents]
         train[f"texts-{lang}"] = open_texts(texts / f"{lang}.jsonl", held_back)
         train = joined(train, set(map(key, held_back)))
         if lang in MEASURED:
             dev[MEASURED[lang]] = split(corpora, MEASURED[lang], "dev")
-        for kind, parts in (("gold", train), ("dev", dev)):
-            for name, documents in parts.items():
-                if name == "NUBes-es":
-                    documents = documents[:NUBES_FILES] if kind == "gold" else []
-                if not documents:
-                    continue
-                n_words = save(output / kind / f"{name}.spacy", documents, lang)
-                print(f"{kind} {name}: {len(documents)} documents, {n_words} words", flush=True)
+        for name, documents in train.items():
+            save(output / folder_of(name) / f"{name}.spacy", documents, lang)
+        for name, documents in dev.items():
+            save(output / "dev" / f"{name}.spacy", documents, lang)
+
+
+def folder_of(name: str) -> str:
+    """Where a training part belongs."""
+    if name == HOSPITAL or name.startswith("texts-"):
+        return "texts"
+    return "gold/translated" if name in TRANSLATED else "gold"
 
 
 def split(corpora: Path, name: str, part: str) -> list[Document]:
     """The documents of a corpus's train or dev part."""
     if name not in HELD_BACK:
-        return list(read_multiclin(corpora / name / f"{name}-{part}"))
+        limit = HOSPITAL_FILES if name == HOSPITAL else None
+        return list(islice(read_multiclin(corpora / name / f"{name}-{part}"), limit))
     documents = list(read_multiclin(corpora / name / f"{name}-train"))
     return [document for n, document in enumerate(documents) if (n % HELD_BACK[name] == 0) == (part == "dev")]
 
@@ -130,13 +139,15 @@ def letters(document: Document) -> str:
     return re.sub(r"\W", "", document.text)
 
 
-def save(path: Path, documents: list[Document], lang: str) -> int:
-    """Write documents with the words of their language; gives the number of words."""
+def save(path: Path, documents: list[Document], lang: str) -> None:
+    """Write documents, if there are any, with the words of their language, and say how many."""
+    if not documents:
+        return
     nlp = spacy.blank(lang)
     docs: list[Doc] = [to_doc(document, nlp) for document in documents]
     path.parent.mkdir(parents=True, exist_ok=True)
     save_docs(path, docs)
-    return sum(map(len, docs))
+    print(f"{path}: {len(docs)} documents, {sum(map(len, docs))} words", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,31 +1,34 @@
-"""Vectors of character n-grams from open text, for clinner.SpellingEmbed.v1 (needs `pip install floret`).
+"""Vectors of character n-grams from open text, for clinner.SpellingEmbed.v1.
 
     python scripts/ngram_vectors.py corpus/ngrams.floret --text es=es.jsonl --text nl=nl.spacy \\
-        --pairs es-it=es-it.tsv --together nl=nl.spacy --together sv=sv.spacy --terms hpo.tsv
+        --pairs es-it=es-it.tsv --together nl=nl.spacy --together sv=sv.spacy --terms hpo.tsv --common 20000
 
-A text is a .jsonl file with the key "text" a line, or a .spacy file. So that words of several languages that mean the
-same get like vectors, translations are read word by word in turns: a few words of the one, a few of the other, so that
-each word has its translation in its window. ``--pairs``: sentence pairs, the last two columns but one of a .tsv file.
-``--together``: documents of the same name but for the language before it, cut at line breaks. ``--terms``: a .tsv file
-of terms, a language a column, several terms of one separated by ``|``. Words are those of each language's tokenizer, in
-lower case.
+Needs `pip install floret`, and wordfreq for ``--common``. A text is a .jsonl file with the key "text" a line, or a
+.spacy file. So that words of several languages that mean the same get like vectors, translations are read word by word
+in turns: a few words of the one, a few of the other, so that each word has its translation in its window. ``--pairs``:
+sentence pairs, the last two columns but one of a .tsv file. ``--together``: documents of the same name but for the
+language before it, cut at line breaks. ``--terms``: a .tsv file of terms, a language a column, several terms of one
+separated by ``|``. ``--common``: words that are as common as each other, of all languages, are read side by side, so
+that a word of everyday life that no clinical text had is known as one. Words are those of each language's tokenizer, in
+lower case and without accents.
 """
 
 from __future__ import annotations
 
+import random
 import re
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Annotated
 
-import floret
 import spacy
 import srsly
 import typer
 from spacy.language import Language
+from spacy.util import minibatch
 
 from clinner_spacy.corpora.docbin import read_docs
 from clinner_spacy.corpora.document import NAME_KEY
@@ -40,11 +43,15 @@ def main(
     pairs: Annotated[list[str], typer.Option(metavar="LANG-LANG=FILE", help="Sentence pairs.")] = [],  # noqa: B006
     together: Annotated[list[str], typer.Option(metavar="LANG=FILE", help="Translated documents.")] = [],  # noqa: B006
     terms: Annotated[Path | None, typer.Option(help="Terms, a column a language.")] = None,
-    repeats: Annotated[int, typer.Option(help="How often translations of documents are read.")] = 4,
+    common: Annotated[int, typer.Option(help="The commonest words of each language, by wordfreq; 0: none.")] = 0,
+    repeats: Annotated[int, typer.Option(help="How often translations and common words are read.")] = 4,
     width: int = 96,
     rows: int = 80_000,
     epochs: int = 5,
 ) -> None:
+    import floret
+
+    rng = random.Random(0)
     with tempfile.NamedTemporaryFile("w", encoding="utf8", suffix=".txt") as words:
 
         def write(lines: Iterator[list[str]]) -> None:
@@ -57,6 +64,9 @@ def main(
             write(in_turns([words_of(first, a), words_of(second, b)]) for a, b in sentence_pairs(path))
         for _ in range(repeats):
             write(in_turns(lines) for lines in translated_lines([named(one) for one in together]))
+            if common:
+                langs = sorted({lang for lang, _ in map(named, text)})
+                write(equally_common(common_words(langs, common), rng))
         if terms is not None:
             write(in_turns(line) for line in translated_terms(terms))
         words.flush()
@@ -116,6 +126,25 @@ def translated_terms(path: Path) -> Iterator[list[list[str]]]:
             _, *cells = line.rstrip("\n").split("\t")
             versions = [(lang, term) for lang, cell in zip(langs, cells, strict=False) for term in cell.split("|")]
             yield [words_of(lang, term) for lang, term in versions if term]
+
+
+def common_words(langs: list[str], n_words: int) -> Iterator[tuple[str, int]]:
+    """The commonest words of each language and how common they are: the power of ten of their frequency."""
+    from wordfreq import top_n_list, zipf_frequency
+
+    for lang in langs:
+        for word in filter(str.isalpha, top_n_list(lang, n_words)):
+            yield word, int(zipf_frequency(word, lang))
+
+
+def equally_common(words: Iterable[tuple[str, int]], rng: random.Random) -> Iterator[list[str]]:
+    """Lines of words, of any of the languages, that are as common as each other."""
+    classes: dict[int, list[str]] = defaultdict(list)
+    for word, how_common in words:
+        classes[how_common].append(bare(word))
+    for of_class in classes.values():
+        rng.shuffle(of_class)
+        yield from minibatch(of_class, 12)
 
 
 if __name__ == "__main__":

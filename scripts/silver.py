@@ -1,11 +1,11 @@
 """Complete gold with what teachers find in it: training data for a pipeline that knows all tasks.
 
-    python scripts/silver.py corpus/gold corpus/completed --teachers training/a --teachers training/b
+    python scripts/silver.py corpus/gold corpus/texts --output corpus/completed --teachers a --teachers b
 
-Every .spacy file of the first folder is written to the second with all tasks of the teachers: a task that was annotated
-in a document stays as it is, any other gets what the teachers find, their scores averaged before decoding. Where all
-that was annotated is "disorder" (a disease or a finding), the teachers only choose which of both each one is. Groups of
-other tasks are let go.
+Every .spacy file of the folders, and of folders in them, is written to the output at the same place, with all tasks of
+the teachers: a task that was annotated in a document stays as it is, any other gets what the teachers find, their
+scores averaged before decoding. Where all that was annotated is "disorder" (a disease or a finding), the teachers only
+choose which of both each one is. Groups of other tasks are let go.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ Scores = NDArray[np.floating]
 
 
 def main(
-    gold: Path,
-    output: Path,
+    folders: Annotated[list[Path], typer.Argument(exists=True, file_okay=False)],
+    output: Annotated[Path, typer.Option()],
     teachers: Annotated[list[str], typer.Option(help="Directory of a trained pipeline; repeat for each.")],
     batch_size: int = 64,
 ) -> None:
@@ -58,9 +58,11 @@ def main(
                     del doc.spans[task]
                 yield doc
 
-    output.mkdir(parents=True, exist_ok=True)
-    for path in sorted(gold.glob("*.spacy")):
-        print(f"{path.stem}: {save_docs(output / path.name, completed(path))} documents", flush=True)
+    for folder in folders:
+        for path in sorted(folder.rglob("*.spacy")):
+            target = output / path.relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            print(f"{target}: {save_docs(target, completed(path))} documents", flush=True)
 
 
 def tell_disorders(doc: Doc, scores: Scores, tagset: TagSet) -> None:

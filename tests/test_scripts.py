@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import random
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -14,6 +16,7 @@ import srsly
 from clinner_spacy.checkpoints import load_checkpoint
 from clinner_spacy.corpora.docbin import read_docs, save_docs
 from clinner_spacy.corpora.document import Document
+from clinner_spacy.letters import bare
 from tests.pipeline.conftest import NOTES, gold, tagger, train
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
@@ -48,6 +51,21 @@ def test_a_language_without_open_texts(tmp_path):
     assert script("gold").open_texts(tmp_path / "cs.jsonl", []) == []
 
 
+def test_translated_cases_and_texts_lie_apart():
+    folder = script("gold").folder_of
+    assert folder("MultiClinNER-es") == folder("SiMoNERo-ro") == "gold"
+    assert folder("MultiClinNER-nl") == "gold/translated"
+    assert folder("NUBes-es") == folder("texts-it") == "texts"
+
+
+def test_words_of_all_languages_stand_beside_those_that_are_as_common():
+    words = [(f"nl{n}", 4 + n % 2) for n in range(40)] + [(f"és{n}", 4 + n % 2) for n in range(40)] + [("2.", 4)]
+    lines = list(script("ngram_vectors").equally_common(words, random.Random(0)))
+    assert sorted(word for line in lines for word in line) == sorted(bare(word) for word, _ in words)
+    assert all(len({int(re.sub(r"\D", "", word)) % 2 for word in line}) == 1 for line in lines)
+    assert any({"nl", "es"} <= {word[:2] for word in line} for line in lines)
+
+
 @pytest.fixture
 def teachers(tmp_path) -> list[Path]:
     """Two pipelines with the same tasks and other weights."""
@@ -77,11 +95,13 @@ def test_silver_completes_gold_and_open_texts(tmp_path, teachers):
     text, mentions = NOTES[0]
     task = min(mentions)
     known = gold(nlp, text, {task: []}).reference  # nothing of this task: that is gold, too
-    (tmp_path / "gold").mkdir()
-    save_docs(tmp_path / "gold" / "notes.spacy", [known])
-    save_docs(tmp_path / "gold" / "open.spacy", [nlp.make_doc(text)])
-    script("silver").main(tmp_path / "gold", tmp_path / "completed", [str(path) for path in teachers])
-    (noted,) = read_docs(tmp_path / "completed" / "notes.spacy", nlp.vocab)
+    gold_folder, texts = tmp_path / "gold", tmp_path / "texts"
+    (gold_folder / "translated").mkdir(parents=True)
+    texts.mkdir()
+    save_docs(gold_folder / "translated" / "notes.spacy", [known])
+    save_docs(texts / "open.spacy", [nlp.make_doc(text)])
+    script("silver").main([gold_folder, texts], tmp_path / "completed", [str(path) for path in teachers])
+    (noted,) = read_docs(tmp_path / "completed" / "translated" / "notes.spacy", nlp.vocab)
     (opened,) = read_docs(tmp_path / "completed" / "open.spacy", nlp.vocab)
     assert not noted.spans[task] and set(noted.spans) == set(opened.spans)
     assert {span.text for span in opened.spans[task]} == set(mentions[task])
