@@ -115,8 +115,10 @@ def typo(word: str, rng: random.Random) -> str:
 
 def abbreviated(text: AnnotatedWords, rng: random.Random) -> AnnotatedWords:
     """Words that a space follows as wards shorten them, "pte" for "paciente", and some long ones cut short, "abdom";
-    with a full stop, which is a word of its own, or without."""
+    with a full stop, which is a word of its own, or without; never with one inside a mention: it would teach that
+    mentions go on beyond the end of a sentence."""
     known = tables()["abbreviations"]
+    inside = inner_places(text)
     rate = rng.uniform(0.02, 0.1)
     words, spaces, stops = list(text.words), list(text.spaces), []
     for i, word in enumerate(text.words[:-1]):
@@ -127,7 +129,7 @@ def abbreviated(text: AnnotatedWords, rng: random.Random) -> AnnotatedWords:
             continue
         short = short or word[: rng.randint(4, 6)]
         words[i] = short.capitalize() if word[0].isupper() else short
-        if rng.random() < 0.6:
+        if i + 1 not in inside and rng.random() < 0.6:
             stops.append((i + 1, [(".", True)]))
             spaces[i] = False
     return put_in(text._replace(words=words, spaces=spaces), stops)
@@ -216,10 +218,15 @@ def heading_alone(tasks: Iterable[str], rng: random.Random) -> AnnotatedWords:
 
 def between_sentences(text: AnnotatedWords) -> list[int]:
     """Where a line may be put in: before the first word, and after a full stop or a line end outside of any span."""
-    inside = {i for spans in text.spans.values() for start, end, _ in spans for i in range(start + 1, end)}
+    inside = inner_places(text)
     is_end = ["\n" in word for word in text.words]
     ends = [i + 1 for i, word in enumerate(text.words[:-1]) if is_end[i] or (word == "." and not is_end[i + 1])]
     return [0, *(at for at in ends if at not in inside)]
+
+
+def inner_places(text: AnnotatedWords) -> set[int]:
+    """The places between two words of one span, as the second word's number."""
+    return {i for spans in text.spans.values() for start, end, _ in spans for i in range(start + 1, end)}
 
 
 def put_in(text: AnnotatedWords, added: Sequence[tuple[int, list[tuple[str, bool]]]]) -> AnnotatedWords:
