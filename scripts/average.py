@@ -1,6 +1,7 @@
-"""The mean of the weights of pipelines that were trained on from the same one, as one pipeline.
+"""The mean of the weights of pipelines as one: of those trained on from the same one and, if named, of that one.
 
-    python scripts/average.py training/student training/student-0/model-last training/student-1/model-last
+    python scripts/average.py training/student training/student-0/model-last training/student-1/model-last \\
+        training/teacher-0/model-last
 
 Where they all began at the same weights, their mean is often better than each of them, at no cost in speed (Wortsman et
 al. 2022, "Model soups").

@@ -59,8 +59,8 @@ def main(
 
         for lang, path in map(named, text):
             write(words_of(lang, one) for one in texts_of(path, blank(lang)))
-        for langs, path in map(named, pairs):
-            first, second = langs.split("-")
+        for both, path in map(named, pairs):
+            first, second = both.split("-")
             write(in_turns([words_of(first, a), words_of(second, b)]) for a, b in sentence_pairs(path))
         for _ in range(repeats):
             write(in_turns(lines) for lines in translated_lines([named(one) for one in together]))

@@ -115,8 +115,8 @@ def typo(word: str, rng: random.Random) -> str:
 
 def abbreviated(text: AnnotatedWords, rng: random.Random) -> AnnotatedWords:
     """Words that a space follows as wards shorten them, "pte" for "paciente", and some long ones cut short, "abdom";
-    with a full stop, which is a word of its own, or without; never with one inside a mention: it would teach that
-    mentions go on beyond the end of a sentence."""
+    with a full stop, which most tokenizers make a word of its own, or without; never with one inside a mention: it
+    would teach that mentions go on beyond the end of a sentence."""
     known = tables()["abbreviations"]
     inside = inner_places(text)
     rate = rng.uniform(0.02, 0.1)
@@ -128,7 +128,7 @@ def abbreviated(text: AnnotatedWords, rng: random.Random) -> AnnotatedWords:
         if short is None and (len(word) < 8 or not word.isalpha() or rng.random() >= rate):
             continue
         short = short or word[: rng.randint(4, 6)]
-        words[i] = short.capitalize() if word[0].isupper() else short
+        words[i] = short.upper() if word.isupper() else short.capitalize() if word[0].isupper() else short
         if i + 1 not in inside and rng.random() < 0.6:
             stops.append((i + 1, [(".", True)]))
             spaces[i] = False
@@ -186,8 +186,11 @@ def denied(text: AnnotatedWords, rng: random.Random, cues: Sequence[str]) -> Ann
     spans = {task: list(found) for task, found in text.spans.items()}
     for start, end in rng.sample(mentions, min(len(mentions), 3)):
         before = rng.choice(cues).removesuffix("{}").split()
-        words += ["\n", *before]
-        spaces += [False, *(True for _ in before)]
+        if "\n" not in words[-1]:
+            words.append("\n")
+            spaces.append(False)
+        words += before
+        spaces += [True for _ in before]
         shift = len(words) - start
         for task, found in text.spans.items():
             spans[task] += [(s + shift, e + shift, label) for s, e, label in found if start <= s and e <= end]
