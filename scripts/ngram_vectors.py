@@ -54,7 +54,7 @@ def main(
     rng = random.Random(0)
     with tempfile.NamedTemporaryFile("w", encoding="utf8", suffix=".txt") as words:
 
-        def write(lines: Iterator[list[str]]) -> None:
+        def write(lines: Iterable[list[str]]) -> None:
             words.writelines(" ".join(line) + "\n" for line in lines)
 
         for lang, path in map(named, text):
@@ -62,11 +62,12 @@ def main(
         for both, path in map(named, pairs):
             first, second = both.split("-")
             write(in_turns([words_of(first, a), words_of(second, b)]) for a, b in sentence_pairs(path))
+        translated = [in_turns(lines) for lines in translated_lines([named(one) for one in together])]
+        langs = sorted({lang for lang, _ in map(named, text)})
+        everyday = list(common_words(langs, common)) if common else []
         for _ in range(repeats):
-            write(in_turns(lines) for lines in translated_lines([named(one) for one in together]))
-            if common:
-                langs = sorted({lang for lang, _ in map(named, text)})
-                write(equally_common(common_words(langs, common), rng))
+            write(translated)
+            write(equally_common(everyday, rng))
         if terms is not None:
             write(in_turns(line) for line in translated_terms(terms))
         words.flush()

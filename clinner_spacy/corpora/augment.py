@@ -166,7 +166,7 @@ def with_lines(text: AnnotatedWords, rng: random.Random) -> AnnotatedWords:
     """Some lines of a template between sentences: headings, names, and mentions of the document that are denied."""
     table = tables()
     places = between_sentences(text)
-    added, spans = [], {task: list(found) for task, found in text.spans.items()}
+    added = []
     for at in sorted(rng.sample(places, min(len(places), rng.randint(1, 4)))):
         new = line(rng.choice(table["headings"]), rng)
         if rng.random() < 0.3:
@@ -175,8 +175,7 @@ def with_lines(text: AnnotatedWords, rng: random.Random) -> AnnotatedWords:
         if at and "\n" not in text.words[at - 1]:
             new.insert(0, ("\n", False))
         added.append((at, new))
-    changed = put_in(text._replace(spans=spans), added)
-    return denied(changed, rng, table["negations"])
+    return denied(put_in(text, added), rng, table["negations"])
 
 
 def denied(text: AnnotatedWords, rng: random.Random, cues: Sequence[str]) -> AnnotatedWords:
